@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# krr - record and replay the kernel of a Linux VM
+#
+# `make help` lists what can be made.  V=1 shows the commands, O=DIR builds
+# elsewhere than in build/.
+
+O		?= build
+V		?=
+SOAK_ARGS	?= --smp 2 --count 20
+
+Q		:= $(if $(filter-out 0,$(V)),,@)
+msg		= $(if $(filter-out 0,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(patsubst $(O)/%,%,$(2))')
+
+# what the tools, the guest kernel, the guests and the tests are made with
+PACKAGES	:= gcc gcc-multilib make pkg-config patch perl file git \
+		   libzstd-dev libjansson-dev libelf-dev libcmocka-dev \
+		   linux-source-6.1 bc flex bison dwarves lz4 xz-utils \
+		   busybox-static cpio e2fsprogs mmdebstrap \
+		   qemu-system-x86 gdb
+
+export O V
+
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+.PHONY: help all tools setup demo check check-full soak unit clean FORCE
+
+all: tools
+
+help:
+	@echo 'krr: record and replay the kernel of a Linux VM'
+	@echo
+	@echo '  make              the tools: krrctl and krrd, in $(O)/bin'
+	@echo '  make setup        install the Debian packages that are missing (as root)'
+	@echo '  make kernel       the guest kernel that krr records, in $(O)/kernel'
+	@echo '  make kernel-debug the same with KASAN and lockdep, in $(O)/kernel-debug'
+	@echo '  make guest        the small test guest, in $(O)/guest'
+	@echo '  make guest-debian the Debian guest with servers in it'
+	@echo '  make demo         record a panic under load, replay it, look at it'
+	@echo '  make unit         unit tests of the host code'
+	@echo '  make check        all of the above that it needs, then the tests (prove)'
+	@echo '  make check-full   check, the debug kernel and a longer soak'
+	@echo '  make soak         random loads, SOAK_ARGS="$(SOAK_ARGS)"'
+	@echo '  make check-patches  do the kernel patches apply?'
+	@echo '  make clean        remove $(O)'
+	@echo
+	@echo '  V=1 shows commands, O=DIR builds there, KRR_CACHE=DIR keeps built kernels there'
+
+-include vmm/build.mk
+-include userspace/build.mk
+-include tests/unit/build.mk
+include kpatch/build.mk
+include tests/guest/build.mk
+
+TOOLS := $(O)/bin/krrctl $(O)/bin/krrd
+tools: $(TOOLS)
+
+setup:
+	$(Q)tests/setup.sh $(PACKAGES)
+
+# The packages have to be there before make looks at anything else, hence the
+# second make.
+check: setup
+	$(Q)$(MAKE) --no-print-directory do-check
+
+check-full: setup
+	$(Q)$(MAKE) --no-print-directory kernel-debug do-check
+	$(Q)$(MAKE) --no-print-directory soak
+	$(Q)KRR_KERNEL=$(KERNEL_DEBUG)/bzImage KRR_VMLINUX=$(KERNEL_DEBUG)/vmlinux \
+		tests/soak --smp 2 --count 5 --mem 1G
+
+demo: setup
+	$(Q)$(MAKE) --no-print-directory do-demo
+
+.PHONY: do-check do-demo do-soak
+do-check: check-patches tools kernel guest unit
+	$(Q)prove tests/*.t tests/record/*.t
+
+do-demo: tools kernel guest-debian
+	$(Q)tests/demo.sh
+
+soak: tools kernel guest
+	$(Q)tests/soak $(SOAK_ARGS)
+
+clean:
+	rm -rf $(O)

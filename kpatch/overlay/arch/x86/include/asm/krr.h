@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * krr hooks, as the rest of the kernel sees them.
+ *
+ * This header is included by irqflags.h, msr.h and io.h, so it may include next
+ * to nothing.  Every hook is guarded twice: a static key says that the recorder
+ * may be on (one nop while it is not), and the per-CPU krr_mode says whether
+ * this CPU is in the domain.  Outside of it a hook is the plain operation.
+ *
+ * With CONFIG_KRR=n, and in code that runs before or outside the kernel proper
+ * (vDSO, real mode, decompressor), all of it compiles out.
+ */
+#ifndef _ASM_X86_KRR_H
+#define _ASM_X86_KRR_H
+
+/* krr_mode */
+#define KRR_MODE_OFF	0
+#define KRR_MODE_RECORD	1
+#define KRR_MODE_REPLAY	2
+
+#if defined(CONFIG_KRR) && defined(CONFIG_X86_64) && !defined(BUILD_VDSO) && !defined(_SETUP) &&	\
+	!defined(__DISABLE_EXPORTS) && !defined(_WAKEUP)
+#define KRR_HOOKS 1
+#endif
+
+/* Kinds that headers below <linux/krr.h> need; checked in arch/x86/krr/log.c. */
+#define KRR_K_RANDOM	0x46
+#define KRR_K_PORT	0x47
+#define KRR_K_MMIO	0x48
+#define KRR_K_APIC	0x49
+#define KRR_K_MSR	0x4a
+#define KRR_K_REG	0x4b
+#define KRR_K_VIRTIO	0x50
+#define KRR_K_IODATA	0xcc
+#define KRR_K_VBUF	0xd1
+#define KRR_K_PAGEREAD	0xd2
+
+#ifndef __ASSEMBLY__
+
+#include <linux/types.h>
+
+struct pt_regs;
+
+/* User accesses; arch/x86/krr/uaccess_64.S. */
+unsigned long krr_copy_from_user(void *dst, const void *src, unsigned long n);
+unsigned long krr_copy_to_user(void *dst, const void *src, unsigned long n);
+unsigned long krr_clear_user(void *dst, unsigned long n);
+int krr_cmpxchg_user4(u32 *uaddr, u32 old, u32 new, u32 *seen);
+int krr_futex_op(int op, int oparg, int *oval, u32 *uaddr);
+
+/* COM1 keeps its voice in replay, so that the console can be compared. */
+#define krr_console_port(port)	((port) == 0x3f8)
+
+#ifdef KRR_HOOKS
+/* <linux/jump_label.h> would be an include cycle */
+struct static_key;
+struct static_key_false;
+struct jump_entry;
+#include <asm/asm.h>
+#include <asm/jump_label.h>
+
+extern struct static_key_false krr_key;
+
+/* The recorder may be on: hooks must look at krr_mode. */
+static __always_inline bool krr_armed(void)
+{
+	return arch_static_branch((struct static_key *)&krr_key, false);
+}
+
+static __always_inline u32 krr_mode_now(void)
+{
+	u32 mode;
+
+	asm volatile("movl %%gs:krr_mode, %0" : "=r" (mode));
+	return mode;
+}
+
+/* This CPU is in the domain, recorded or replayed. */
+static __always_inline bool krr_on(void)
+{
+	return krr_armed() && krr_mode_now() != KRR_MODE_OFF;
+}
+
+/* This CPU is in the domain and replays: outputs are to be suppressed. */
+static __always_inline bool krr_replaying(void)
+{
+	return krr_armed() && krr_mode_now() == KRR_MODE_REPLAY;
+}
+
+/*
+ * Call fn(a, b, c, d, site) on the recorder's own stack.  Leaves no trace in
+ * the domain but the result: the registers that fn may change are cleared.
+ * Only when krr_on().
+ */
+#define krr_call(fn, a, b, c, d)					\
+({									\
+	unsigned long __krr_ax = (unsigned long)(fn);			\
+	unsigned long __krr_di = (unsigned long)(a);			\
+	unsigned long __krr_si = (unsigned long)(b);			\
+	unsigned long __krr_dx = (unsigned long)(c);			\
+	unsigned long __krr_cx = (unsigned long)(d);			\
+	asm volatile("call krr_thunk"					\
+		     : "+a" (__krr_ax), "+D" (__krr_di),		\
+		       "+S" (__krr_si), "+d" (__krr_dx),		\
+		       "+c" (__krr_cx), ASM_CALL_CONSTRAINT		\
+		     : : "r8", "r9", "r10", "r11", "memory", "cc");	\
+	__krr_ax;							\
+})
+
+/* The recorder's side of the hooks; called by krr_call() only. */
+u64 krr_c_tsc(unsigned long a, unsigned long b, unsigned long c, unsigned long d,
+	      unsigned long site);
+u64 krr_c_value(unsigned long kind, unsigned long raw, unsigned long c, unsigned long d,
+		unsigned long site);
+u64 krr_c_bytes(unsigned long kind, unsigned long buf, unsigned long len, unsigned long d,
+		unsigned long site);
+u64 krr_c_entry(unsigned long regs, unsigned long b, unsigned long c, unsigned long d,
+		unsigned long site);
+u64 krr_c_leave(unsigned long b, unsigned long c, unsigned long d, unsigned long e,
+		unsigned long site);
+u64 krr_c_trap(unsigned long regs, unsigned long b, unsigned long c, unsigned long d,
+	       unsigned long site);
+u64 krr_c_trap_exit(unsigned long regs, unsigned long b, unsigned long c, unsigned long d,
+		    unsigned long site);
+u64 krr_c_delay(unsigned long cycles, unsigned long b, unsigned long c, unsigned long d,
+		unsigned long site);
+
+/* Virtual interrupt flag; the functions stand in arch/x86/krr/entry.S. */
+static __always_inline unsigned long krr_save_flags(void)
+{
+	unsigned long flags;
+
+	asm volatile("call krr_save_fl" : "=a" (flags), ASM_CALL_CONSTRAINT : : "memory", "cc");
+	return flags;
+}
+
+static __always_inline void krr_irq_disable(void)
+{
+	asm volatile("call krr_cli" : ASM_CALL_CONSTRAINT : : "memory", "cc");
+}
+
+static __always_inline void krr_irq_enable(void)
+{
+	asm volatile("call krr_sti" : ASM_CALL_CONSTRAINT : : "memory", "cc");
+}
+
+static __always_inline void krr_safe_halt(void)
+{
+	asm volatile("call krr_sti_hlt" : ASM_CALL_CONSTRAINT : : "memory", "cc");
+}
+
+/* A point where the RR lock can be handed over, and a window if vIF is 1. */
+static __always_inline void krr_relax(void)
+{
+	if (krr_armed())
+		asm volatile("call krr_cpu_relax" : ASM_CALL_CONSTRAINT : : "memory", "cc");
+}
+
+/* A window, if vIF is 1. */
+static __always_inline void krr_window(void)
+{
+	if (krr_armed())
+		asm volatile("call krr_open_window" : ASM_CALL_CONSTRAINT : : "memory", "cc");
+}
+
+/* Entry from user mode: takes the RR lock.  Before anything of the domain. */
+static __always_inline void krr_enter_user(struct pt_regs *regs)
+{
+	if (krr_on())
+		krr_call(krr_c_entry, regs, 0, 0, 0);
+}
+
+/* Return to user mode: gives the RR lock up.  In replay it does not return. */
+static __always_inline void krr_leave_user(void)
+{
+	if (krr_on())
+		krr_call(krr_c_leave, 0, 0, 0, 0);
+}
+
+/* Entry from kernel mode: the frame's IF becomes the virtual one. */
+static __always_inline void krr_enter_trap(struct pt_regs *regs)
+{
+	if (krr_on())
+		krr_call(krr_c_trap, regs, 0, 0, 0);
+}
+
+static __always_inline void krr_leave_trap(struct pt_regs *regs)
+{
+	if (krr_on())
+		krr_call(krr_c_trap_exit, regs, 0, 0, 0);
+}
+
+/* NMIs are outside the domain, whatever they interrupt. */
+static __always_inline u32 krr_nmi_enter(void)
+{
+	u32 mode = krr_mode_now();
+
+	asm volatile("movl $0, %%gs:krr_mode" : : : "memory");
+	return mode;
+}
+
+static __always_inline void krr_nmi_exit(u32 mode)
+{
+	asm volatile("movl %0, %%gs:krr_mode" : : "r" (mode) : "memory");
+}
+
+/**
+ * krr_input() - pass a nondeterministic scalar through the log
+ * @kind: KRR_EV_* of shape V
+ * @expr: reads it; evaluated in recording only
+ *
+ * Only when krr_on().  Return: what was read in the recording.
+ */
+#define krr_input(kind, expr)						\
+({									\
+	u64 __krr_v = 0;						\
+	if (krr_mode_now() == KRR_MODE_RECORD)				\
+		__krr_v = (u64)(expr);					\
+	(u64)krr_call(krr_c_value, kind, __krr_v, 0, 0);		\
+})
+
+/* krr_input() for @len bytes at @buf, filled by the caller in recording. */
+static __always_inline void krr_bytes(unsigned long kind, void *buf, unsigned long len)
+{
+	if (krr_on())
+		krr_call(krr_c_bytes, kind, buf, len, 0);
+}
+
+bool krr_skip_fault(struct pt_regs *regs, unsigned long address);
+void krr_panic(const char *msg);
+
+#else /* !KRR_HOOKS */
+
+static __always_inline bool krr_armed(void) { return false; }
+static __always_inline bool krr_on(void) { return false; }
+static __always_inline bool krr_replaying(void) { return false; }
+static __always_inline void krr_relax(void) { }
+static __always_inline void krr_window(void) { }
+static __always_inline void krr_enter_user(struct pt_regs *regs) { }
+static __always_inline void krr_leave_user(void) { }
+static __always_inline void krr_enter_trap(struct pt_regs *regs) { }
+static __always_inline void krr_leave_trap(struct pt_regs *regs) { }
+static __always_inline u32 krr_nmi_enter(void) { return 0; }
+static __always_inline void krr_nmi_exit(u32 mode) { }
+static __always_inline void krr_irq_disable(void) { }
+static __always_inline void krr_irq_enable(void) { }
+static __always_inline void krr_safe_halt(void) { }
+static __always_inline unsigned long krr_save_flags(void) { return 0; }
+static __always_inline void krr_bytes(unsigned long kind, void *buf, unsigned long len) { }
+static inline bool krr_skip_fault(struct pt_regs *regs, unsigned long address) { return false; }
+static inline void krr_panic(const char *msg) { }
+#define krr_input(kind, expr)	({ u64 __krr_v = (u64)(expr); __krr_v; })
+#define krr_call(fn, a, b, c, d)	0ul
+
+#endif /* KRR_HOOKS */
+#else /* __ASSEMBLY__ */
+
+/*
+ * Go to \target while the recorder may be on.  KRR_BRANCH_END stands before the
+ * end of the same function, once, since objtool wants the jump to stay inside.
+ */
+.macro KRR_BRANCH target:req
+#ifdef CONFIG_KRR
+.Lkrr_branch\@:
+	.byte	0x0f, 0x1f, 0x44, 0x00, 0x00
+	.pushsection __jump_table, "aw"
+	.balign	8
+	.long	.Lkrr_branch\@ - .
+	.long	771f - .
+	.quad	krr_key - .
+	.popsection
+#endif
+.endm
+
+.macro KRR_BRANCH_END target:req
+#ifdef CONFIG_KRR
+771:	jmp	\target
+#endif
+.endm
+
+#endif /* __ASSEMBLY__ */
+#endif /* _ASM_X86_KRR_H */

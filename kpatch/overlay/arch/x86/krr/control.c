@@ -1,0 +1,501 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * krr: reserving the region, starting and stopping a recording, /dev/krr.
+ *
+ * A recording starts and ends with all CPUs parked at one known place, inside
+ * stop_machine(); the host takes its snapshot then.  The handshake stands in
+ * <uapi/linux/krr.h>.
+ *
+ * /dev/krr takes lines: "start [NAME]", "stop", "mark TEXT".  Reading it gives
+ * the state as key=value lines.
+ */
+#define pr_fmt(fmt) "krr: " fmt
+
+#include <linux/buildid.h>
+#include <linux/delay.h>
+#include <linux/fs.h>
+#include <linux/init.h>
+#include <linux/jump_label.h>
+#include <linux/memblock.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/pagewalk.h>
+#include <linux/panic_notifier.h>
+#include <linux/reboot.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/stop_machine.h>
+#include <linux/uaccess.h>
+#include <linux/utsname.h>
+#include <linux/vmalloc.h>
+#include <asm/desc.h>
+#include <asm/tsc.h>
+
+#include "krr.h"
+
+#define HOST_PATIENCE_MS	10000
+#define HOLD_MAX_US		500	/* RR lock, while others wait */
+#define LINE_BYTES		160
+
+struct static_key_false krr_key = STATIC_KEY_FALSE_INIT;
+EXPORT_SYMBOL_GPL(krr_key);
+
+struct krr_hdr *krr_hdr;
+struct krr_global *krr_g;
+u32 *krr_contended;
+u8 *krr_ring;
+u64 krr_ring_mask;
+u64 krr_idt[256];
+u8 krr_ist[256];
+
+static u64 want_ring;			/* krr= */
+static phys_addr_t region, region_bytes;
+static DEFINE_MUTEX(control_mutex);
+
+static int __init krr_setup(char *arg)
+{
+	want_ring = memparse(arg, NULL);
+	return 0;
+}
+early_param("krr", krr_setup);
+
+/* --- the region ---------------------------------------------------------------- */
+
+#define STACKS_BYTES	(KRR_MAX_CPUS * KRR_STACK_BYTES)
+#define GLOBAL_BYTES	PAGE_ALIGN(sizeof(struct krr_global))
+
+/**
+ * krr_reserve() - take the region from the boot allocator
+ *
+ * Layout: header, global state, stacks, ring.
+ */
+void __init krr_reserve(void)
+{
+	if (!want_ring)
+		return;
+	if (!is_power_of_2(want_ring) || want_ring < 2 * KRR_RING_OVERLAP) {
+		pr_err("krr=%llu: expected a power of two of at least %uM\n", want_ring,
+		       2 * KRR_RING_OVERLAP >> 20);
+		return;
+	}
+	region_bytes = KRR_HDR_BYTES + GLOBAL_BYTES + STACKS_BYTES + want_ring;
+	region = memblock_phys_alloc_range(region_bytes, PAGE_SIZE, SZ_1M, SZ_4G);
+	if (!region)
+		pr_err("no room for krr=%lluM: give the guest more memory or a smaller ring\n",
+		       want_ring >> 20);
+}
+
+static int __init map_ring(phys_addr_t start)
+{
+	unsigned long n = want_ring >> PAGE_SHIFT, extra = KRR_RING_OVERLAP >> PAGE_SHIFT, i;
+	struct page **pages = kvmalloc_array(n + extra, sizeof(*pages), GFP_KERNEL);
+
+	if (!pages)
+		return -ENOMEM;
+	for (i = 0; i < n + extra; i++)
+		pages[i] = pfn_to_page((start >> PAGE_SHIFT) + i % n);
+	krr_ring = vmap(pages, n + extra, VM_MAP, PAGE_KERNEL);
+	kvfree(pages);
+	if (!krr_ring)
+		return -ENOMEM;
+	/* touch all of it: no page table may come to be while recording */
+	for (i = 0; i < n + extra; i++)
+		READ_ONCE(krr_ring[i << PAGE_SHIFT]);
+	krr_ring_mask = want_ring - 1;
+	return 0;
+}
+
+static void __init read_idt(void)
+{
+	struct desc_ptr idt;
+	const gate_desc *gate;
+	int i;
+
+	store_idt(&idt);
+	gate = (const gate_desc *)idt.address;
+	for (i = 0; i < 256; i++) {
+		krr_idt[i] = gate_offset(&gate[i]);
+		krr_ist[i] = gate[i].bits.ist;
+	}
+}
+
+static void __init describe_kernel(struct krr_hdr *h)
+{
+	memcpy(h->magic, KRR_MAGIC, KRR_MAGIC_LEN);
+	h->version = KRR_FORMAT_VERSION;
+	h->hdr_bytes = sizeof(*h);
+	h->gpa = region;
+	h->ring_off = region_bytes - want_ring;
+	h->ring_bytes = want_ring;
+	h->nr_cpus = num_online_cpus();
+#if IS_ENABLED(CONFIG_STACKTRACE_BUILD_ID) || IS_ENABLED(CONFIG_CRASH_CORE)
+	memcpy(h->build_id, vmlinux_build_id, BUILD_ID_SIZE_MAX);
+	h->build_id_len = BUILD_ID_SIZE_MAX;
+#endif
+	strscpy(h->release, utsname()->release, sizeof(h->release));
+	strscpy(h->kversion, utsname()->version, sizeof(h->kversion));
+	h->recorder_start = region;
+	h->recorder_end = region + region_bytes;
+	h->tsc_khz = tsc_khz;
+	krr_fill_layout(&h->layout);
+}
+
+/* --- start ---------------------------------------------------------------------- */
+
+/*
+ * User page tables must not change by themselves: accessed bits are set for all,
+ * dirty bits where hardware might set them.  New entries are made so by
+ * krr_user_pte(), which krr_key has switched on.
+ */
+static int settle_pte(pte_t *pte, unsigned long addr, unsigned long next, struct mm_walk *walk)
+{
+	if (!pte_present(*pte))
+		return 0;
+	set_bit(_PAGE_BIT_ACCESSED, (unsigned long *)&pte->pte);
+	if (pte_write(*pte))
+		set_bit(_PAGE_BIT_DIRTY, (unsigned long *)&pte->pte);
+	return 0;
+}
+
+static int settle_hugetlb(pte_t *pte, unsigned long hmask, unsigned long addr,
+			  unsigned long next, struct mm_walk *walk)
+{
+	return settle_pte(pte, addr, next, walk);
+}
+
+static const struct mm_walk_ops settle_ops = {
+	.pte_entry = settle_pte,
+	.hugetlb_entry = settle_hugetlb,
+};
+
+static void settle_page_tables(void)
+{
+	struct task_struct *p;
+
+	for (p = &init_task;;) {
+		struct mm_struct *mm = NULL;
+		struct task_struct *next;
+
+		rcu_read_lock();
+		next = next_task(p);
+		if (next != &init_task) {
+			get_task_struct(next);
+			mm = get_task_mm(next);
+		}
+		rcu_read_unlock();
+		if (p != &init_task)
+			put_task_struct(p);
+		if (next == &init_task)
+			return;
+		p = next;
+		if (!mm)
+			continue;
+		mmap_read_lock(mm);
+		walk_page_range(mm, 0, TASK_SIZE_MAX, &settle_ops, NULL);
+		mmap_read_unlock(mm);
+		mmput(mm);
+	}
+}
+
+static noinstr void prepare(void)
+{
+	struct krr_global *g = krr_g;
+	int i;
+
+	g->next = g->serving = g->contended = 0;
+	g->owner = g->turn = KRR_NOBODY;
+	g->left = 0;
+	g->muted = 0;
+	g->pos_head = g->pos_tail = g->tsc = g->events = g->dead_since = 0;
+	g->peek.valid = false;
+	g->hold_max = (u32)(krr_hdr->tsc_khz * HOLD_MAX_US / 1000);
+	for (i = 0; i < KRR_MAX_CPUS; i++)
+		g->cpu[i] = (struct krr_cpu){ };
+	krr_hdr->head = krr_hdr->tail = 0;
+	krr_hdr->events = krr_hdr->throttled = 0;
+	krr_hdr->lock_handovers = krr_hdr->lock_wait_tsc = 0;
+	krr_hdr->stop_reason = KRR_STOP_NONE;
+	krr_hdr->start_tsc = krr_raw_tsc();
+	krr_hdr->generation++;
+}
+
+/* The one place where CPUs stand while the host takes the snapshot. */
+static noinstr u64 krr_c_park_start(unsigned long nr_cpus)
+{
+	struct krr_global *g = krr_g;
+	u32 one = 1, cmd;
+	u64 since;
+
+	this_cpu_write(krr_vif, 0);
+	this_cpu_write(krr_pos, 0);
+	asm volatile("lock xaddl %0, %1" : "+r" (one), "+m" (g->arrived) : : "memory");
+	if (one + 1 == nr_cpus) {
+		prepare();
+		smp_store_release(&krr_hdr->state, KRR_ST_PARKED_START);
+	}
+	since = krr_raw_tsc();
+	while ((cmd = smp_load_acquire(&krr_hdr->command)) == KRR_CMD_NONE) {
+		/* the host's death is found by one CPU, for all */
+		if (one + 1 == nr_cpus &&
+		    krr_raw_tsc() - since > (u64)HOST_PATIENCE_MS * krr_hdr->tsc_khz)
+			krr_hdr->command = KRR_CMD_ABORT;
+		krr_pause();
+	}
+	if (cmd != KRR_CMD_RECORD && cmd != KRR_CMD_REPLAY)
+		return 0;
+	g->mode = cmd == KRR_CMD_RECORD ? KRR_MODE_RECORD : KRR_MODE_REPLAY;
+	this_cpu_write(krr_mode, g->mode);
+	if (one + 1 == nr_cpus) {
+		smp_store_release(&krr_hdr->state, cmd == KRR_CMD_RECORD ? KRR_ST_RECORDING :
+				  KRR_ST_REPLAYING);
+		if (cmd == KRR_CMD_REPLAY)
+			krr_lock_pass();
+	}
+	krr_lock_acquire(KRR_HOW_START);
+	return 0;
+}
+
+/* The same at the end; the last CPU to come logs the last event. */
+static noinstr u64 krr_c_park_end(unsigned long nr_cpus, unsigned long reason)
+{
+	struct krr_global *g = krr_g;
+
+	if (++g->left == nr_cpus) {
+		krr_finish(reason);
+		return 0;
+	}
+	krr_lock_release();
+	if (!krr_recording())
+		krr_dead();
+	while (!krr_off_if_ended())
+		krr_pause();
+	return 0;
+}
+
+static int park_start(void *unused)
+{
+	krr_call(krr_c_park_start, num_online_cpus(), 0, 0, 0);
+	return 0;
+}
+
+static int park_end(void *reason)
+{
+	if (krr_on())
+		krr_call(krr_c_park_end, num_online_cpus(), reason, 0, 0);
+	return 0;
+}
+
+static int refuse(const char *why)
+{
+	strscpy(krr_hdr->message, why, sizeof(krr_hdr->message));
+	pr_err("not recording: %s\n", why);
+	return -EOPNOTSUPP;
+}
+
+static int check_supported(void)
+{
+	if (num_online_cpus() > KRR_MAX_CPUS)
+		return refuse("more CPUs are online than can be recorded (8)");
+	return 0;
+}
+
+/* Is a host there, and done with the last recording? */
+static int find_host(void)
+{
+	u64 beat = READ_ONCE(krr_hdr->heartbeat);
+	int ms;
+
+	for (ms = 0; ms < 1000; ms += 20) {
+		if (READ_ONCE(krr_hdr->heartbeat) != beat &&
+		    READ_ONCE(krr_hdr->command) == KRR_CMD_NONE)
+			return 0;
+		msleep(20);
+	}
+	return -ENODEV;
+}
+
+static int start_recording(const char *name)
+{
+	int err;
+
+	if (krr_g->mode != KRR_MODE_OFF)
+		return -EBUSY;
+	err = check_supported() ?: find_host();
+	if (err)
+		return err;
+	strscpy(krr_hdr->name, name, sizeof(krr_hdr->name));
+	krr_hdr->message[0] = 0;
+	krr_hdr->nr_cpus = num_online_cpus();
+	krr_g->arrived = 0;
+	static_branch_enable(&krr_key);
+	settle_page_tables();
+	stop_machine(park_start, NULL, cpu_online_mask);
+	if (krr_g->mode == KRR_MODE_OFF) {
+		static_branch_disable(&krr_key);
+		krr_hdr->state = KRR_ST_IDLE;
+		return -ETIMEDOUT;
+	}
+	return 0;
+}
+
+static int stop_recording(enum krr_stop reason)
+{
+	if (krr_g->mode == KRR_MODE_OFF)
+		return -EINVAL;
+	stop_machine(park_end, (void *)(long)reason, cpu_online_mask);
+	static_branch_disable(&krr_key);
+	return 0;
+}
+
+/* --- panic ------------------------------------------------------------------------ */
+
+static noinstr u64 krr_c_panic(unsigned long msg, unsigned long len, unsigned long c,
+			       unsigned long d, unsigned long site)
+{
+	u32 i;
+
+	krr_c_bytes(KRR_EV_PANIC, msg, len, 0, site);
+	for (i = 0; i < len && i < sizeof(krr_hdr->message) - 1; i++)
+		krr_hdr->message[i] = ((char *)msg)[i];
+	krr_hdr->message[i] = 0;
+	krr_finish(KRR_STOP_PANIC);
+	return 0;
+}
+
+/**
+ * krr_panic() - the kernel panics: seal the recording
+ * @msg: what panic() was given, formatted
+ *
+ * Called when the oops and the backtrace have been printed.
+ */
+void krr_panic(const char *msg)
+{
+	if (krr_on())
+		krr_call(krr_c_panic, msg, strlen(msg), 0, 0);
+}
+
+/* --- /dev/krr --------------------------------------------------------------------- */
+
+static const char *const state_names[] = {
+	[KRR_ST_IDLE] = "idle",
+	[KRR_ST_PARKED_START] = "parked",
+	[KRR_ST_RECORDING] = "recording",
+	[KRR_ST_REPLAYING] = "replaying",
+	[KRR_ST_PARKED_END] = "parked",
+	[KRR_ST_DIVERGED] = "diverged",
+	[KRR_ST_CUT] = "cut",
+	[KRR_ST_LOST] = "lost",
+};
+
+static noinstr u64 krr_c_mark(unsigned long text, unsigned long len, unsigned long c,
+			      unsigned long d, unsigned long site)
+{
+	return krr_c_bytes(KRR_EV_MARK, text, len, 0, site);
+}
+
+static int run_line(char *line)
+{
+	char *arg = line;
+
+	strsep(&arg, " ");
+	arg = arg ?: "";
+	if (!strcmp(line, "start"))
+		return start_recording(arg);
+	if (!strcmp(line, "stop"))
+		return stop_recording(KRR_STOP_REQUEST);
+	if (!strcmp(line, "mark")) {
+		if (!krr_on())
+			return -EINVAL;
+		krr_call(krr_c_mark, arg, strlen(arg), 0, 0);
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static ssize_t krr_write(struct file *file, const char __user *buf, size_t len, loff_t *pos)
+{
+	char line[LINE_BYTES];
+	int err;
+
+	if (len >= sizeof(line))
+		return -EINVAL;
+	if (copy_from_user(line, buf, len))
+		return -EFAULT;
+	line[len] = 0;
+	strim(line);
+	if (mutex_lock_interruptible(&control_mutex))
+		return -EINTR;
+	err = run_line(line);
+	mutex_unlock(&control_mutex);
+	return err ?: len;
+}
+
+static ssize_t krr_read(struct file *file, char __user *buf, size_t len, loff_t *pos)
+{
+	/* only what is the same in replay */
+	bool on = krr_on();
+	char text[1400];
+	int n;
+
+	n = scnprintf(text, sizeof(text), "state=%s\ncpus=%u\nring_bytes=%llu\n%s%s%s",
+		      on ? state_names[KRR_ST_RECORDING] : state_names[KRR_ST_IDLE],
+		      krr_hdr->nr_cpus, krr_hdr->ring_bytes,
+		      on ? "" : "message=", on ? "" : krr_hdr->message, on ? "" : "\n");
+	return simple_read_from_buffer(buf, len, pos, text, n);
+}
+
+static const struct file_operations krr_fops = {
+	.owner = THIS_MODULE,
+	.read = krr_read,
+	.write = krr_write,
+	.llseek = default_llseek,
+};
+
+static struct miscdevice krr_dev = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "krr",
+	.mode = 0600,
+	.fops = &krr_fops,
+};
+
+static int on_reboot(struct notifier_block *nb, unsigned long action, void *data)
+{
+	if (krr_on())
+		stop_recording(KRR_STOP_REBOOT);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block reboot_nb = {
+	.notifier_call = on_reboot,
+	.priority = INT_MAX,
+};
+
+static int __init krr_init(void)
+{
+	u8 *base = __va(region);
+	int cpu, err;
+
+	if (!region)
+		return 0;
+	memset(base, 0, region_bytes - want_ring);
+	krr_hdr = (struct krr_hdr *)base;
+	krr_g = (struct krr_global *)(base + KRR_HDR_BYTES);
+	krr_contended = &krr_g->contended;
+	err = map_ring(region + region_bytes - want_ring);
+	if (err)
+		return err;
+	for_each_possible_cpu(cpu)
+		if (cpu < KRR_MAX_CPUS)
+			per_cpu(krr_stack, cpu) = (u64)base + KRR_HDR_BYTES + GLOBAL_BYTES +
+				(cpu + 1) * KRR_STACK_BYTES;
+	read_idt();
+	register_reboot_notifier(&reboot_nb);
+	err = misc_register(&krr_dev);
+	if (err)
+		return err;
+	describe_kernel(krr_hdr);
+	pr_info("ring of %llu MiB at %pa\n", want_ring >> 20, &region);
+	return 0;
+}
+late_initcall(krr_init);

@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * krr: the border of the domain.  Entries from user mode, traps in kernel mode,
+ * windows, idle, hand-over points; and the scalar and byte inputs.
+ *
+ * All functions here run on the recorder's stack with hardware IF 0, called by
+ * entry.S or krr_call().
+ */
+#include <linux/sched.h>
+#include <asm/debugreg.h>
+#include <asm/desc.h>
+#include <asm/processor.h>
+#include <asm/segment.h>
+#include <asm/trapnr.h>
+
+#include "krr.h"
+
+/* constants in place of addresses, for events that entry.S makes */
+#define SITE_WINDOW	0x100
+#define SITE_IDLE	0x200
+#define SITE_RELAX	0x300
+#define SITE_DELAY	0x400
+#define SITE_ENTRY	0x500
+#define SITE_STOP	0x600
+
+#define DEVICE_VECTOR	0xffff		/* X86_TRAP_OTHER, known to assembly only */
+#define WINDOW_FLAGS	0x246		/* see entry.S */
+
+DEFINE_PER_CPU(u32, krr_mode);
+DEFINE_PER_CPU(u64, krr_vif);
+DEFINE_PER_CPU(u64, krr_pos);
+DEFINE_PER_CPU(u64, krr_stack);
+DEFINE_PER_CPU(u64, krr_sp);
+DEFINE_PER_CPU(u64, krr_target);
+DEFINE_PER_CPU(u32, krr_vector);
+DEFINE_PER_CPU(u64, krr_error);
+
+/* --- entry from and return to user mode ------------------------------------ */
+
+static __always_inline u64 raw_cr2(void)
+{
+	u64 v;
+
+	asm volatile("movq %%cr2, %0" : "=r" (v));
+	return v;
+}
+
+static __always_inline u64 raw_dr6(void)
+{
+	u64 v;
+
+	asm volatile("movq %%db6, %0" : "=r" (v));
+	return v;
+}
+
+static noinstr u32 current_vector(void)
+{
+	u32 vec = this_cpu_read(krr_vector);
+
+	/* device interrupts have the vector where others have the error code */
+	return vec == DEVICE_VECTOR ? (u8)this_cpu_read(krr_error) : vec;
+}
+
+static __always_inline bool has_error_code(u32 vec)
+{
+	return vec < 32 && (1u << vec & (1u << X86_TRAP_DF | 1u << X86_TRAP_TS |
+		1u << X86_TRAP_NP | 1u << X86_TRAP_SS | 1u << X86_TRAP_GP |
+		1u << X86_TRAP_PF | 1u << X86_TRAP_AC | 1u << X86_TRAP_CP));
+}
+
+static noinstr void log_entry(const struct pt_regs *regs)
+{
+	struct krr_cpu *c = krr_this();
+	u32 vec = current_vector(), changed = 0;
+	u8 buf[16 + KRR_NR_ENTRY_WORDS * 10], *p = buf;
+	u64 w;
+	int i;
+
+	for (i = 0; i < KRR_NR_PT_REGS; i++)
+		if (((const u64 *)regs)[i] != c->entry[i])
+			changed |= 1u << i;
+	w = vec == X86_TRAP_PF ? raw_cr2() : vec == X86_TRAP_DB ? raw_dr6() :
+		c->entry[KRR_ENTRY_CR2];
+	if (w != c->entry[KRR_ENTRY_CR2])
+		changed |= 1u << KRR_ENTRY_CR2;
+
+	p = krr_varint_put(p, vec);
+	p = krr_varint_put(p, krr_zigzag(has_error_code(vec) ? this_cpu_read(krr_error) : 0));
+	p = krr_varint_put(p, changed);
+	for (i = 0; i < KRR_NR_ENTRY_WORDS; i++) {
+		if (!(changed & 1u << i))
+			continue;
+		if (i < KRR_NR_PT_REGS)
+			w = ((const u64 *)regs)[i];
+		else
+			w = vec == X86_TRAP_PF ? raw_cr2() : raw_dr6();
+		p = krr_varint_put(p, krr_zigzag(w - c->entry[i]));
+		c->entry[i] = w;
+	}
+	krr_put_bytes(KRR_EV_ENTRY, SITE_ENTRY, buf, p - buf, NULL, 0);
+}
+
+/* krr_enter_user() */
+noinstr u64 krr_c_entry(unsigned long regs, unsigned long b, unsigned long c,
+			unsigned long d, unsigned long site)
+{
+	this_cpu_write(krr_vif, 0);
+	if (!krr_recording())
+		return 0;		/* replay_entry() made it */
+	krr_lock_acquire(KRR_HOW_USER);
+	if (krr_recording())
+		log_entry((struct pt_regs *)regs);
+	return 0;
+}
+
+static noinstr void decode_entry(struct krr_cpu *c, u32 *vec, u64 *error)
+{
+	const struct krr_event *e = krr_take(KRR_EV_ENTRY, SITE_ENTRY);
+	const u8 *p = e->bytes, *end = p + e->bytes_len;
+	u32 changed;
+	int i;
+
+	*vec = krr_varint_get(&p, end);
+	*error = krr_unzigzag(krr_varint_get(&p, end));
+	changed = krr_varint_get(&p, end);
+	for (i = 0; i < KRR_NR_ENTRY_WORDS; i++)
+		if (changed & 1u << i)
+			c->entry[i] += krr_unzigzag(krr_varint_get(&p, end));
+}
+
+static noinstr void __noreturn replay_entry(void)
+{
+	struct krr_cpu *c = krr_this();
+	struct krr_launch *l = &c->launch;
+	struct x86_hw_tss *tss = &this_cpu_ptr(&cpu_tss_rw)->x86_tss;
+	u64 error;
+	u32 vec;
+	int i;
+
+	decode_entry(c, &vec, &error);
+	for (i = 0; i < KRR_NR_ENTRY_WORDS; i++)
+		l->word[i] = c->entry[i];
+	if (vec == KRR_VEC_SYSCALL)
+		krr_launch(krr_launch_syscall, l);
+	if (vec == KRR_VEC_INT80) {
+		vec = IA32_SYSCALL_VECTOR;
+		l->word[10] = l->word[15];	/* ax is taken from orig_ax */
+	}
+	if (vec >= 256)
+		krr_diverge("an entry that this version can't replay", KRR_EV_ENTRY, SITE_ENTRY,
+			    0, vec);
+	if (vec == X86_TRAP_PF)
+		asm volatile("movq %0, %%cr2" : : "r" (c->entry[KRR_ENTRY_CR2]));
+	if (vec == X86_TRAP_DB)
+		asm volatile("movq %0, %%db6" : : "r" (c->entry[KRR_ENTRY_CR2]));
+	l->handler = krr_idt[vec];
+	l->sp = krr_ist[vec] ? tss->ist[krr_ist[vec] - 1] : tss->sp0;
+	l->has_error = has_error_code(vec);
+	l->error = error;
+	krr_launch(krr_launch_gate, l);
+}
+
+/* krr_leave_user() */
+noinstr u64 krr_c_leave(unsigned long a, unsigned long b, unsigned long c, unsigned long d,
+			unsigned long site)
+{
+	krr_lock_release();
+	if (krr_recording())
+		return 0;
+	krr_lock_wait_turn(KRR_HOW_USER);
+	replay_entry();
+}
+
+/* --- traps and interrupts in kernel mode ----------------------------------- */
+
+static noinstr const struct krr_ua_site *ua_site(u64 ip)
+{
+	const struct krr_ua_site *s;
+
+	for (s = krr_ua_sites; s < krr_ua_sites_end; s++)
+		if (s->site == ip)
+			return s;
+	return NULL;
+}
+
+static noinstr void log_fault(const struct pt_regs *regs, const struct krr_ua_site *s)
+{
+	u8 buf[40], *p = buf;
+
+	p = krr_varint_put(p, krr_pos_delta());
+	p = krr_varint_put(p, (u64)(s - krr_ua_sites) << 16 | (u16)this_cpu_read(krr_error));
+	p = krr_varint_put(p, raw_cr2());
+	p = krr_varint_put(p, regs->cx);
+	krr_put_bytes(KRR_EV_UFAULT, s->site, buf, p - buf, NULL, 0);
+}
+
+static noinstr void trap_in_domain(struct pt_regs *regs)
+{
+	const struct krr_ua_site *s;
+
+	if (this_cpu_read(krr_vector) == X86_TRAP_PF && raw_cr2() < TASK_SIZE_MAX) {
+		s = ua_site(regs->ip);
+		if (s) {
+			regs->flags = krr_fault_flags();
+			if (krr_recording())
+				log_fault(regs, s);
+		}
+	}
+	regs->flags |= this_cpu_read(krr_vif);
+}
+
+static noinstr void interrupt(struct pt_regs *regs)
+{
+	bool idle = regs->ip == (u64)krr_idle_ip;
+
+	if (!idle && regs->ip != (u64)krr_window_ip)
+		krr_bug();	/* hardware IF was 1 in the domain */
+	if (krr_recording()) {
+		if (idle)
+			krr_lock_acquire(KRR_HOW_IDLE);
+		if (krr_recording())
+			krr_put2(KRR_EV_IRQ, idle ? SITE_IDLE : SITE_WINDOW, current_vector(),
+				 krr_pos_delta());
+	}
+	regs->ax = 1;			/* open the window again, leave hlt */
+	regs->flags = WINDOW_FLAGS;
+}
+
+/* krr_enter_trap() */
+noinstr u64 krr_c_trap(unsigned long r, unsigned long b, unsigned long c, unsigned long d,
+		       unsigned long site)
+{
+	struct pt_regs *regs = (struct pt_regs *)r;
+
+	if (regs->flags & X86_EFLAGS_IF)
+		interrupt(regs);
+	else
+		trap_in_domain(regs);
+	regs->ss = __KERNEL_DS;		/* 0 or this, by the history of the CPU */
+	this_cpu_write(krr_vif, 0);
+	return 0;
+}
+
+/* krr_leave_trap() */
+noinstr u64 krr_c_trap_exit(unsigned long r, unsigned long b, unsigned long c,
+			    unsigned long d, unsigned long site)
+{
+	struct pt_regs *regs = (struct pt_regs *)r;
+	const struct krr_ua_site *s;
+
+	this_cpu_write(krr_vif, regs->flags & X86_EFLAGS_IF);
+	regs->flags &= ~X86_EFLAGS_IF;
+	s = ua_site(regs->ip);
+	if (s)
+		regs->ip = s->resume;
+	return 0;
+}
+
+/* --- windows, idle, hand-over ----------------------------------------------- */
+
+static noinstr void hand_over(u64 site)
+{
+	krr_put1(KRR_EV_YIELD, site, krr_pos_delta());
+	krr_lock_release();
+	krr_lock_acquire(KRR_HOW_YIELD);
+}
+
+static noinstr void hand_over_if_logged(u64 site)
+{
+	if (!krr_next_is(KRR_EV_YIELD, site, NULL))
+		return;
+	krr_lock_release();
+	krr_lock_acquire(KRR_HOW_YIELD);
+}
+
+/* A window in recording while others wait: they are let in after a while. */
+noinstr void krr_c_window_yield(void)
+{
+	if (krr_raw_tsc() - krr_this()->hold_since > krr_g->hold_max)
+		hand_over(SITE_WINDOW);
+}
+
+/* A window in replay.  Return: the handler of the interrupt that is due, or 0. */
+noinstr u64 krr_c_window_replay(void)
+{
+	u64 vec;
+
+	if (krr_next_is(KRR_EV_IRQ, SITE_WINDOW, &vec))
+		return krr_idt[vec & 0xff];
+	hand_over_if_logged(SITE_WINDOW);
+	return 0;
+}
+
+/* cpu_relax(): somebody else has to run for us to get on. */
+noinstr void krr_c_relax(void)
+{
+	if (!krr_recording())
+		hand_over_if_logged(SITE_RELAX);
+	else if (READ_ONCE(krr_g->contended))
+		hand_over(SITE_RELAX);
+	else
+		krr_pause();
+}
+
+/* Idle gives up the lock.  Return: replay: the handler that ends it. */
+noinstr u64 krr_c_idle(void)
+{
+	u64 vec;
+
+	krr_lock_release();
+	if (krr_recording())
+		return 0;
+	krr_lock_wait_turn(KRR_HOW_IDLE);
+	if (!krr_next_is(KRR_EV_IRQ, SITE_IDLE, &vec))
+		krr_diverge("idle ended without an interrupt", KRR_EV_IRQ, SITE_IDLE, 0, 0);
+	return krr_idt[vec & 0xff];
+}
+
+/* __delay(): passes in recording, is skipped in replay. */
+noinstr u64 krr_c_delay(unsigned long cycles, unsigned long b, unsigned long c,
+			unsigned long d, unsigned long site)
+{
+	u64 since = krr_raw_tsc();
+
+	this_cpu_write(krr_pos, this_cpu_read(krr_pos) + 1);
+	if (!krr_recording()) {
+		hand_over_if_logged(SITE_DELAY);
+		return 0;
+	}
+	if (READ_ONCE(krr_g->contended))
+		hand_over(SITE_DELAY);
+	while (krr_raw_tsc() - since < cycles)
+		krr_pause();
+	return 0;
+}
+
+/* --- scalar and byte inputs -------------------------------------------------- */
+
+noinstr u64 krr_c_tsc(unsigned long a, unsigned long b, unsigned long c, unsigned long d,
+		      unsigned long site)
+{
+	struct krr_global *g = krr_g;
+	u64 v;
+
+	if (krr_recording()) {
+		v = krr_raw_tsc();
+		krr_put1(KRR_EV_TSC, site, krr_zigzag(v - g->tsc));
+	} else {
+		v = g->tsc + krr_unzigzag(krr_take(KRR_EV_TSC, site)->arg[0]);
+	}
+	g->tsc = v;
+	return v;
+}
+
+/* krr_input() */
+noinstr u64 krr_c_value(unsigned long kind, unsigned long raw, unsigned long c,
+			unsigned long d, unsigned long site)
+{
+	/* inlined twice, so two sites: see <asm/shared/io.h> */
+	if (kind == KRR_EV_PORT || kind == KRR_EV_MMIO)
+		site = 0;
+	if (!krr_recording())
+		return krr_take(kind, site)->arg[0];
+	krr_put1(kind, site, raw);
+	return raw;
+}
+
+/* krr_bytes() */
+noinstr u64 krr_c_bytes(unsigned long kind, unsigned long buf, unsigned long len,
+			unsigned long d, unsigned long site)
+{
+	const struct krr_event *e;
+	u8 *p = (u8 *)buf;
+	u32 n;
+
+	for (; len; p += n, len -= n) {
+		n = min_t(unsigned long, len, KRR_MAX_BYTES / 2);
+		if (krr_recording()) {
+			krr_put_bytes(kind, site, NULL, 0, p, n);
+			continue;
+		}
+		e = krr_take(kind, site);
+		if (e->bytes_len != n)
+			krr_diverge("an input of another length", kind, site, n, e->bytes_len);
+		asm volatile("rep movsb" : : "D" (p), "S" (e->bytes), "c" (n) : "memory");
+	}
+	return 0;
+}
+
+/* --- the end ------------------------------------------------------------------ */
+
+static noinstr void wait_for_resume(void)
+{
+	u64 beat = READ_ONCE(krr_hdr->heartbeat), since = krr_raw_tsc();
+
+	while (READ_ONCE(krr_hdr->command) != KRR_CMD_RESUME) {
+		u64 now = READ_ONCE(krr_hdr->heartbeat);
+
+		if (now != beat) {
+			beat = now;
+			since = krr_raw_tsc();
+		}
+		if (krr_raw_tsc() - since > 10000ull * krr_hdr->tsc_khz)
+			break;		/* no host: go on alone */
+		krr_pause();
+	}
+}
+
+/**
+ * krr_finish() - the last event of the recording
+ * @reason: why
+ *
+ * Recording: returns out of the domain, after the host has copied memory.
+ * Replay: does not return.
+ */
+noinstr void krr_finish(enum krr_stop reason)
+{
+	if (!krr_recording()) {
+		const struct krr_event *e = krr_take(KRR_EV_STOP, SITE_STOP);
+
+		krr_hdr->stop_reason = e->arg[0];
+		krr_hdr->stop_tsc = krr_raw_tsc();
+		smp_store_release(&krr_hdr->state, KRR_ST_PARKED_END);
+		krr_dead();
+	}
+	krr_put1(KRR_EV_STOP, SITE_STOP, reason);
+	krr_hdr->events = krr_g->events;
+	krr_hdr->stop_tsc = krr_raw_tsc();
+	if (!krr_g->muted) {
+		krr_hdr->stop_reason = reason;
+		smp_store_release(&krr_hdr->state, KRR_ST_PARKED_END);
+		wait_for_resume();
+	}
+	smp_store_release(&krr_hdr->state, KRR_ST_IDLE);
+	this_cpu_write(krr_mode, KRR_MODE_OFF);
+	smp_store_release(&krr_g->mode, KRR_MODE_OFF);
+}

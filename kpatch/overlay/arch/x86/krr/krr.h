@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * krr, inside the guest kernel: what the recorder's own files share.
+ *
+ * State that differs between recording and replay (the lock, cursors, delta
+ * bases) lives in struct krr_global inside the reserved region, outside of what
+ * `krrctl verify` compares.  Per-CPU variables of the kernel proper (krr_mode but
+ * for its value, krr_vif, krr_pos) belong to the domain and are deterministic.
+ */
+#ifndef _ARCH_X86_KRR_KRR_H
+#define _ARCH_X86_KRR_KRR_H
+
+#include <linux/compiler.h>
+#include <linux/kernel.h>
+#include <linux/percpu.h>
+#include <uapi/linux/krr.h>
+#include <asm/cpufeature.h>
+#include <asm/krr.h>
+#include <asm/processor-flags.h>
+#include <asm/ptrace.h>
+
+#define KRR_STACK_BYTES		16384
+#define KRR_MAX_EVENT		(KRR_MAX_BYTES + 64)
+/* the ring is mapped once more behind its end, so that no event wraps */
+#define KRR_RING_OVERLAP	(2u << 20)
+#define KRR_NOBODY		0xffffffffu
+
+/* Layout known to entry.S (KRR_LAUNCH_*): an entry from user mode, to be made. */
+struct krr_launch {
+	u64 word[KRR_NR_ENTRY_WORDS];
+	u64 sp, handler, error, has_error;
+};
+
+/* Layout known to uaccess_64.S (UA_*): a fault to be raised, a result to be given. */
+struct krr_ua {
+	u64 ip, ax, cx, si, di, flags, error, left, value;
+};
+
+struct krr_ua_site {
+	u64 site, resume;
+};
+
+/* An event as read from the ring; bytes points into the ring. */
+struct krr_event {
+	u8 kind, fp;
+	bool valid;
+	u32 bytes_len;
+	u64 arg[2];
+	const u8 *bytes;
+	u64 next;		/* stream offset of the event after it */
+};
+
+struct krr_cpu {
+	u64 pos_logged;		/* krr_pos at the last event that carried it */
+	u64 entry[KRR_NR_ENTRY_WORDS];	/* words of the last entry */
+	struct krr_launch launch;
+	u64 hold_since;		/* TSC at which the RR lock was taken */
+} ____cacheline_aligned;
+
+struct krr_global {
+	/* RR lock, recording: a ticket lock.  See lock.c. */
+	u32 next ____cacheline_aligned;
+	u32 serving ____cacheline_aligned;
+	u32 contended;		/* CPUs waiting; read by entry.S */
+	/* RR lock, both: who has it */
+	u32 owner;
+	/* replay: the CPU whose KRR_EV_ACQUIRE is next */
+	u32 turn ____cacheline_aligned;
+	u32 mode;		/* KRR_MODE_* of the recording as a whole */
+	u32 arrived, left;	/* CPUs at the barriers */
+	u32 muted;		/* events are no longer logged (ring overrun) */
+	u32 hold_max;		/* TSC cycles after which a window yields */
+
+	u64 pos_head, pos_tail;	/* cached stream cursors */
+	u64 tsc;		/* base of KRR_EV_TSC */
+	u64 events;
+	u64 dead_since;		/* TSC at which the ring was found full */
+	struct krr_event peek;
+
+	struct krr_cpu cpu[KRR_MAX_CPUS];
+};
+
+extern struct krr_hdr *krr_hdr;
+extern struct krr_global *krr_g;
+extern u8 *krr_ring;		/* mapped with KRR_RING_OVERLAP */
+extern u64 krr_ring_mask;
+extern u64 krr_idt[256];	/* handler addresses, of the IDT */
+extern u8 krr_ist[256];
+
+DECLARE_PER_CPU(u32, krr_mode);
+DECLARE_PER_CPU(u64, krr_vif);
+DECLARE_PER_CPU(u64, krr_pos);
+DECLARE_PER_CPU(u64, krr_stack);
+DECLARE_PER_CPU(u64, krr_sp);
+DECLARE_PER_CPU(u64, krr_target);
+DECLARE_PER_CPU(u32, krr_vector);
+DECLARE_PER_CPU(u64, krr_error);
+DECLARE_PER_CPU(struct krr_ua, krr_ua);
+
+extern const struct krr_ua_site krr_ua_sites[], krr_ua_sites_end[];
+extern char krr_window_ip[], krr_idle_ip[], krr_poke_site[], krr_poke_end[];
+
+void krr_launch_gate(struct krr_launch *l);
+void krr_launch_syscall(struct krr_launch *l);
+void krr_poke(void *dst, const void *src, unsigned long n);
+
+/* raw operations that are not hooks */
+static __always_inline u64 krr_raw_tsc(void)
+{
+	u32 lo, hi;
+
+	asm volatile("rdtsc" : "=a" (lo), "=d" (hi));
+	return lo | (u64)hi << 32;
+}
+
+static __always_inline void krr_pause(void)
+{
+	asm volatile("pause" : : : "memory");
+}
+
+/*
+ * Functions that do not return are inline here, so that objtool sees it.
+ *
+ * krr_dead(): this CPU is done for good: replay's end that is not the end barrier.
+ */
+static __always_inline void __noreturn krr_dead(void)
+{
+	for (;;)
+		krr_pause();
+}
+
+/* The recorder itself is broken: die where it shows. */
+static __always_inline void __noreturn krr_bug(void)
+{
+	asm volatile("ud2");
+	unreachable();
+}
+
+/* Enter the kernel as user mode did; leaves the recorder's stack behind. */
+static __always_inline void __noreturn krr_launch(void (*how)(struct krr_launch *l),
+						   struct krr_launch *l)
+{
+	how(l);
+	krr_dead();
+}
+
+static __always_inline u32 krr_cpu_id(void)
+{
+	return raw_smp_processor_id();
+}
+
+static __always_inline struct krr_cpu *krr_this(void)
+{
+	return &krr_g->cpu[krr_cpu_id()];
+}
+
+static __always_inline bool krr_recording(void)
+{
+	return krr_mode_now() == KRR_MODE_RECORD;
+}
+
+/* log.c: producing */
+void krr_put0(u8 kind, u64 site);
+void krr_put1(u8 kind, u64 site, u64 a);
+void krr_put2(u8 kind, u64 site, u64 a, u64 b);
+void krr_put_bytes(u8 kind, u64 site, const void *head, u32 head_len, const void *p, u32 len);
+u64 krr_pos_delta(void);
+u8 *krr_varint_put(u8 *p, u64 v);
+u64 krr_varint_get(const u8 **p, const u8 *end);
+
+/* log.c: consuming */
+const struct krr_event *krr_peek(void);
+const struct krr_event *krr_take(u8 kind, u64 site);
+bool krr_next_is(u8 kind, u64 site, u64 *arg0);
+void krr_report_divergence(const char *what, u8 want, u64 site, u64 a, u64 b);
+
+/**
+ * krr_diverge() - replay asks for something else than recording logged
+ * @what: in words
+ * @want: kind asked for, 0xff if none in particular
+ * @site: hook that asks
+ * @a: kind-specific value expected
+ * @b: kind-specific value found
+ */
+static __always_inline void __noreturn krr_diverge(const char *what, u8 want, u64 site, u64 a,
+						    u64 b)
+{
+	krr_report_divergence(what, want, site, a, b);
+	krr_dead();
+}
+
+static __always_inline u64 krr_zigzag(s64 v)
+{
+	return ((u64)v << 1) ^ (u64)(v >> 63);
+}
+
+static __always_inline s64 krr_unzigzag(u64 v)
+{
+	return (s64)(v >> 1) ^ -(s64)(v & 1);
+}
+
+/* EFLAGS in the frame of a fault in a user access: AC as by stac, else nothing. */
+static __always_inline u64 krr_fault_flags(void)
+{
+	return X86_EFLAGS_FIXED | (boot_cpu_has(X86_FEATURE_SMAP) ? X86_EFLAGS_AC : 0);
+}
+
+/* lock.c */
+void krr_lock_acquire(enum krr_how how);
+void krr_lock_release(void);
+void krr_lock_pass(void);
+void krr_lock_wait_turn(enum krr_how how);
+
+/* domain.c */
+void krr_finish(enum krr_stop reason);
+bool krr_off_if_ended(void);
+
+/* layout.c */
+void krr_fill_layout(struct krr_layout *l);
+
+#endif

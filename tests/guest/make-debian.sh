@@ -1,0 +1,63 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# make-debian.sh GUEST OUT TEST... - a small Debian with servers, as an ext4 image
+#
+# The image has no systemd; tests/guest/init is PID 1.  The unpacked Debian is
+# kept beside the image as a tarball under the hash of its package list, so
+# that a new krrd or test program does not mean a new mmdebstrap.
+set -eu
+
+die() { echo "make-debian: $*" >&2; exit 1; }
+
+guest=$1 out=$2
+shift 2
+here=$(cd "$(dirname "$0")" && pwd)
+suite=bookworm
+packages="redis-server nginx-light apache2-utils sqlite3 tcc libc6-dev rocksdb-tools \
+stress-ng rt-tests fio iproute2 python3-minimal procps kmod"
+size=2G
+
+for tool in mmdebstrap mke2fs tar; do
+	command -v $tool >/dev/null || die "$tool: not found; try 'make setup'"
+done
+[ "$(id -u)" -eq 0 ] || die "expected to run as root, to own the files of the image"
+
+key=$(echo "$suite $packages $(sha256sum <"$0")" | sha256sum | cut -c 1-16)
+base=$guest/debian-$key.tar
+tmp=$(mktemp -d "$(cd "$guest" && pwd)/debian.XXXXXX")
+trap 'rm -rf "$tmp"' EXIT
+
+if [ ! -f "$base" ]; then
+	rm -rf "$guest"/debian-*.tar
+	mmdebstrap --quiet --format=tar --variant=minbase --include="$(echo $packages | tr ' ' ,)" \
+		--aptopt='APT::Install-Recommends "false"' \
+		--dpkgopt='path-exclude=/usr/share/doc/*' \
+		--dpkgopt='path-exclude=/usr/share/man/*' \
+		--dpkgopt='path-exclude=/usr/share/locale/*' \
+		--customize-hook='rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*' \
+		$suite "$base.tmp" >"$tmp/log" 2>&1 ||
+		{ cat "$tmp/log" >&2; die "mmdebstrap failed, see above"; }
+	mv "$base.tmp" "$base"
+fi
+
+root=$tmp/root
+mkdir "$root"
+tar -xf "$base" -C "$root" --exclude='./dev/*'
+install -d "$root/tests" "$root/usr/sbin"
+rm -f "$root/sbin/init"
+install -m 755 "$here/init" "$root/sbin/init"
+install -s -m 755 "$guest/krrd" "$root/usr/sbin/krrd"
+install -s -m 755 "$guest/krr-tests" "$guest/compat" "$root/tests"
+for t in "$@"; do
+	ln "$root/tests/krr-tests" "$root/tests/$t"
+done
+[ ! -x "$guest/krrctl" ] || install -s -m 755 "$guest/krrctl" "$root/usr/sbin/krrctl"
+install -m 755 "$here"/loads/* "$root/tests"
+echo krr >"$root/etc/hostname"
+printf '127.0.0.1 localhost krr\n::1 localhost\n' >"$root/etc/hosts"
+
+rm -f "$out.tmp"
+mke2fs -q -t ext4 -O ^metadata_csum_seed,^orphan_file -E lazy_itable_init=0,lazy_journal_init=0 \
+	-L krr -d "$root" "$out.tmp" $size >"$tmp/log" 2>&1 ||
+	{ cat "$tmp/log" >&2; die "mke2fs failed, see above"; }
+mv "$out.tmp" "$out"

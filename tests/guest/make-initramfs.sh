@@ -1,0 +1,39 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# make-initramfs.sh GUEST OUT TEST... - busybox, the guest daemon and the test
+# programs as a compressed cpio
+set -eu
+
+die() { echo "make-initramfs: $*" >&2; exit 1; }
+
+guest=$1 out=$2
+shift 2
+here=$(cd "$(dirname "$0")" && pwd)
+busybox=$(command -v busybox) || die "busybox: not found; try 'make setup'"
+case $(file -bL "$busybox") in
+*"statically linked"*) ;;
+*) die "$busybox: expected a static one; try 'apt-get install busybox-static'" ;;
+esac
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+root=$tmp/root
+mkdir -p "$root/bin" "$root/sbin" "$root/tests" "$root/etc" "$root/root" "$root/proc" \
+	 "$root/sys" "$root/dev" "$root/tmp" "$root/run" "$root/usr/bin" "$root/usr/sbin"
+cp "$busybox" "$root/bin/busybox"
+for a in $("$busybox" --list); do
+	[ "$a" = busybox ] || ln -s /bin/busybox "$root/bin/$a"
+done
+install -m 755 "$here/init" "$root/init"
+install -s -m 755 "$guest/krrd" "$root/sbin/krrd"
+install -s -m 755 "$guest/krr-tests" "$guest/compat" "$root/tests"
+for t in "$@"; do
+	ln "$root/tests/krr-tests" "$root/tests/$t"
+done
+[ ! -x "$guest/krrctl" ] || install -s -m 755 "$guest/krrctl" "$root/sbin/krrctl"
+echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
+echo 'root:x:0:' >"$root/etc/group"
+
+(cd "$root" && find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0 --reproducible) |
+	gzip -n -6 >"$out.tmp"
+mv "$out.tmp" "$out"

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * test.h - what the guest test programs share
+ *
+ * A test program is named after the one kernel input that it exercises.  It is
+ * called as NAME [AMOUNT]: "2" or "0.5" are seconds, "100x" are rounds, the
+ * default is one second.  It checks what it can, prints one line
+ * "NAME: ok, ..." and exits 0, or says what failed and exits 1.
+ */
+#ifndef TEST_H
+#define TEST_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef TEST_NAME
+#define TEST_NAME "test"
+#endif
+
+#define PAGE 4096ul
+
+/* how much is left to do */
+struct amount {
+	double until;		/* seconds since boot, if rounds_left < 0 */
+	long rounds_left;
+	long rounds;		/* done so far */
+};
+
+/* CHECK() - a condition that the kernel has to fulfil */
+#define CHECK(cond)							      \
+	do {								      \
+		if (!(cond)) {						      \
+			int e_ = errno;					      \
+									      \
+			fprintf(stderr, "%s: %s:%d: expected %s (errno %d, %s)\n", \
+				TEST_NAME, __FILE__, __LINE__, #cond, e_,     \
+				strerror(e_));				      \
+			_exit(1);					      \
+		}							      \
+	} while (0)
+
+static inline double test_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+/* test_amount() - read argv[1] */
+static inline struct amount test_amount(int argc, char **argv)
+{
+	struct amount a = { .rounds_left = -1 };
+	char *end = "";
+	double n = 1;
+
+	if (argc > 1)
+		n = strtod(argv[1], &end);
+	if (n <= 0 || (*end && strcmp(end, "x"))) {
+		fprintf(stderr, "usage: %s [SECONDS | ROUNDSx]\n", TEST_NAME);
+		exit(2);
+	}
+	if (*end)
+		a.rounds_left = (long)n;
+	else
+		a.until = test_now() + n;
+	return a;
+}
+
+/* test_more() - begin another round? */
+static inline int test_more(struct amount *a)
+{
+	if (a->rounds_left >= 0 ? !a->rounds_left-- : test_now() >= a->until && a->rounds)
+		return 0;
+	a->rounds++;
+	return 1;
+}
+
+/* test_ok() - the line of success; returns what main() should */
+static inline int __attribute__((format(printf, 2, 3)))
+test_ok(const struct amount *a, const char *fmt, ...)
+{
+	char more[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(more, sizeof(more), fmt, ap);
+	va_end(ap);
+	printf("%s: ok, %ld rounds%s%s\n", TEST_NAME, a->rounds, *more ? ", " : "", more);
+	return 0;
+}
+
+/* test_skip() - the kernel lacks what is to be tested; counts as success */
+static inline int test_skip(const char *why)
+{
+	printf("%s: ok, skipped: %s\n", TEST_NAME, why);
+	return 0;
+}
+
+/* test_wait() - wait for @pid, which has to exit with @status */
+static inline void test_wait(pid_t pid, int status)
+{
+	int st = -1;
+
+	CHECK(waitpid(pid, &st, 0) == pid);
+	CHECK(WIFEXITED(st) && WEXITSTATUS(st) == status);
+}
+
+/* test_file() - a new file below $TESTDIR, already unlinked unless @path is kept */
+static inline int test_file(char path[128], int keep)
+{
+	const char *dir = getenv("TESTDIR");
+	int fd;
+
+	snprintf(path, 128, "%s/%s.XXXXXX", dir ? dir : "/tmp", TEST_NAME);
+	fd = mkstemp(path);
+	CHECK(fd >= 0);
+	if (!keep)
+		CHECK(!unlink(path));
+	return fd;
+}
+
+/* test_fill(), test_same() - a pattern that depends on @seed and the position */
+static inline void test_fill(void *buf, size_t n, unsigned int seed)
+{
+	uint8_t *p = buf;
+
+	for (size_t i = 0; i < n; i++)
+		p[i] = (uint8_t)(seed * 31 + i + (i >> 8));
+}
+
+static inline int test_same(const void *buf, size_t n, unsigned int seed)
+{
+	const uint8_t *p = buf;
+
+	for (size_t i = 0; i < n; i++)
+		if (p[i] != (uint8_t)(seed * 31 + i + (i >> 8)))
+			return 0;
+	return 1;
+}
+
+#endif /* TEST_H */

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=sh
+#
+# lib.sh - what the shell tests share: TAP, a store of their own, krrctl
+#
+#	plan N			before anything else
+#	ok NAME COMMAND...	COMMAND has to succeed
+#	exits N NAME COMMAND...	COMMAND has to exit with N, or one of "N M"
+#	says TEXT NAME		the last command's output has to contain TEXT
+#	skip_rest WHY		the points left are not tested here
+#
+# Output of each command goes to $work/N.out; it is shown if the point fails,
+# and the folder is then kept.
+
+top=$(cd "$(dirname "$0")" && while [ ! -f kpatch/build.mk ] && [ "$PWD" != / ]; do cd ..; done; pwd)
+O=${O:-build}
+case $O in /*) ;; *) O=$top/$O ;; esac
+krrctl=${KRRCTL:-$O/bin/krrctl}
+# auto or kvm works, too; tcg is the same everywhere
+# shellcheck disable=SC2034
+accel=${KRR_TEST_ACCEL:-tcg}
+work=$(mktemp -d "${TMPDIR:-/tmp}/krr-test.XXXXXX")
+export KRR_STORE="$work/store"
+planned=0 done_=0 failed=0 last=/dev/null
+# how long one command may take, in seconds; exit status 124 says that it did
+limit=${KRR_TEST_TIMEOUT:-300}
+
+plan() {
+	planned=$1
+	echo "1..$1"
+}
+
+finish() {
+	if [ "$failed" -eq 0 ] && [ "$done_" -eq "$planned" ]; then
+		rm -rf "$work"
+		exit 0
+	fi
+	echo "# $failed of $planned failed, $((planned - done_)) not run; look inside:"
+	echo "#   KRR_STORE=$KRR_STORE $krrctl ls; ls $work"
+	exit 1
+}
+trap finish EXIT
+trap 'exit 1' INT TERM
+
+point() {	# STATUS NAME
+	done_=$((done_ + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $done_ - $2"
+	else
+		echo "not ok $done_ - $2"
+		failed=$((failed + 1))
+	fi
+}
+
+exits() {
+	want=$1 name=$2
+	shift 2
+	last=$work/$((done_ + 1)).out
+	got=0
+	timeout -k 10 "$limit" "$@" >"$last" 2>&1 </dev/null || got=$?
+	case " $want " in
+	*" $got "*)
+		point 0 "$name"
+		return 0
+	esac
+	point 1 "$name"
+	echo "# expected exit status $want, found $got, from: $*"
+	tail -n 30 "$last" | sed 's/^/#   /'
+	return 1
+}
+
+ok() {
+	exits 0 "$@"
+}
+
+says() {
+	grep -qF -e "$1" "$last"
+	point $? "$2"
+	grep -qF -e "$1" "$last" || {
+		echo "# expected \"$1\" in the output:"
+		tail -n 30 "$last" | sed 's/^/#   /'
+	}
+}
+
+skip_rest() {
+	while [ "$done_" -lt "$planned" ]; do
+		done_=$((done_ + 1))
+		if [ "$failed" -eq 0 ]; then
+			echo "ok $done_ # SKIP $1"
+		else
+			echo "not ok $done_ - not reached: $1"
+		fi
+	done
+	exit
+}

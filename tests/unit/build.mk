@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Unit tests of the host code: each test-*.c is a program. They are built twice,
+# plain and with the address and undefined-behaviour sanitizers, and run as TAP.
+
+UNIT_TESTS	:= $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test-*.c))
+UNIT_LIB_SRC	:= $(wildcard userspace/lib/*.c vmm/*.c) tests/unit/unit.c
+UNIT_SAN	:= -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+UNIT_CFLAGS	 = $(HOST_WARN) -O1 -g $(HOST_CPPFLAGS) -Itests/unit
+UNIT_PLAIN	:= $(UNIT_TESTS:%=$(O)/unit/plain/%)
+UNIT_ASAN	:= $(UNIT_TESTS:%=$(O)/unit/asan/%)
+
+$(O)/unit/plain/%.o: %.c
+	$(call host-msg,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(UNIT_CFLAGS) -MMD -MP -c $< -o $@
+
+$(O)/unit/asan/%.o: %.c
+	$(call host-msg,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(UNIT_CFLAGS) $(UNIT_SAN) -MMD -MP -c $< -o $@
+
+$(UNIT_PLAIN): $(O)/unit/plain/%: $(O)/unit/plain/tests/unit/%.o \
+		$(UNIT_LIB_SRC:%.c=$(O)/unit/plain/%.o)
+	$(call host-msg,LINK,$@)
+	$(Q)$(CC) -o $@ $^ -lcmocka $(HOST_LIBS)
+
+$(UNIT_ASAN): $(O)/unit/asan/%: $(O)/unit/asan/tests/unit/%.o \
+		$(UNIT_LIB_SRC:%.c=$(O)/unit/asan/%.o)
+	$(call host-msg,LINK,$@)
+	$(Q)$(CC) $(UNIT_SAN) -o $@ $^ -lcmocka $(HOST_LIBS)
+
+.PHONY: unit
+.SECONDARY: $(UNIT_TESTS:%=$(O)/unit/plain/tests/unit/%.o) $(UNIT_TESTS:%=$(O)/unit/asan/tests/unit/%.o)
+unit: $(UNIT_PLAIN) $(UNIT_ASAN)
+	$(Q)CMOCKA_MESSAGE_OUTPUT=TAP prove -e '' $(UNIT_PLAIN) $(UNIT_ASAN)
+
+-include $(patsubst %.c,$(O)/unit/plain/%.d,$(UNIT_LIB_SRC) $(UNIT_TESTS:%=tests/unit/%.c))
+-include $(patsubst %.c,$(O)/unit/asan/%.d,$(UNIT_LIB_SRC) $(UNIT_TESTS:%=tests/unit/%.c))

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The event format: round trips, and bytes that nobody should trust. */
+#include <errno.h>
+#include <string.h>
+
+#include "lib/util.h"
+#include "unit.h"
+
+#define ROOM 4096
+
+static void varints(void **state)
+{
+	static const uint64_t values[] = {
+		0, 1, 127, 128, 16383, 16384, UINT32_MAX, 1ull << 63, UINT64_MAX,
+	};
+	uint8_t buf[KRR_VARINT_MAX];
+	size_t i, n;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(values); i++) {
+		struct krr_cursor c = { .p = buf };
+
+		n = krr_put_varint(buf, values[i]);
+		assert_in_range(n, 1, KRR_VARINT_MAX);
+		c.end = buf + n;
+		assert_true(krr_get_varint(&c) == values[i]);
+		assert_false(c.bad);
+		assert_ptr_equal(c.p, c.end);
+		c = (struct krr_cursor){ .p = buf, .end = buf + n - 1 };
+		krr_get_varint(&c);
+		assert_true(c.bad);
+		assert_true(c.short_read);
+	}
+}
+
+static void varint_too_long(void **state)
+{
+	static const uint8_t eleven[11] = { [0 ... 9] = 0x80, [10] = 1 };
+	static const uint8_t too_big[10] = { [0 ... 8] = 0xff, [9] = 2 };
+	struct krr_cursor a = { .p = eleven, .end = eleven + sizeof(eleven) };
+	struct krr_cursor b = { .p = too_big, .end = too_big + sizeof(too_big) };
+
+	(void)state;
+	krr_get_varint(&a);
+	krr_get_varint(&b);
+	assert_true(a.bad && !a.short_read);
+	assert_true(b.bad && !b.short_read);
+}
+
+static void zigzag(void **state)
+{
+	static const int64_t values[] = { 0, -1, 1, -2, INT64_MAX, INT64_MIN };
+	size_t i;
+
+	(void)state;
+	assert_int_equal(krr_zigzag(-1), 1);
+	assert_int_equal(krr_zigzag(1), 2);
+	for (i = 0; i < ARRAY_SIZE(values); i++)
+		assert_true(krr_unzigzag(krr_zigzag(values[i])) == values[i]);
+}
+
+static void assert_same(const struct krr_event *a, const struct krr_event *b)
+{
+	assert_int_equal(a->kind, b->kind);
+	assert_int_equal(a->fp, b->fp);
+	switch (a->kind & KRR_SHAPE_MASK) {
+	case KRR_SHAPE_VV:
+		assert_true(a->arg[1] == b->arg[1]);
+		/* fall through */
+	case KRR_SHAPE_V:
+		assert_true(a->arg[0] == b->arg[0]);
+		break;
+	case KRR_SHAPE_B:
+		assert_int_equal(a->len, b->len);
+		assert_memory_equal(a->data, b->data, a->len);
+		break;
+	}
+}
+
+static void round_trip(void **state)
+{
+	uint8_t buf[ROOM], data[ROOM / 2];
+	struct krr_event in, out;
+	struct krr_decoder d;
+	struct dice dice = { 1 };
+	uint64_t i, offset = 0;
+	int n, m;
+
+	(void)state;
+	krr_decoder_init(&d);
+	for (i = 0; i < 20000; i++) {
+		random_event(&dice, &in, data, sizeof(data));
+		n = krr_encode(buf, sizeof(buf), &in);
+		assert_true(n > 0);
+		m = krr_decode(&d, buf, (size_t)n, &out);
+		assert_int_equal(m, n);
+		assert_same(&in, &out);
+		assert_true(out.number == i);
+		assert_true(out.offset == offset);
+		offset += (uint64_t)n;
+	}
+	assert_true(d.number == i && d.offset == offset);
+}
+
+/* Each prefix of an event asks for more, and takes nothing. */
+static void prefixes(void **state)
+{
+	uint8_t buf[ROOM], data[300];
+	struct dice dice = { 2 };
+	struct krr_event ev, out;
+	struct krr_decoder d;
+	int n, len, i;
+
+	(void)state;
+	krr_decoder_init(&d);
+	for (i = 0; i < 300; i++) {
+		random_event(&dice, &ev, data, sizeof(data));
+		n = krr_encode(buf, sizeof(buf), &ev);
+		for (len = 0; len < n; len++) {
+			uint8_t *exact = malloc((size_t)len + !len);
+
+			memcpy(exact, buf, (size_t)len);
+			assert_int_equal(krr_decode(&d, exact, (size_t)len, &out), 0);
+			free(exact);
+		}
+		assert_true(d.number == 0);
+	}
+}
+
+/* Any bytes at all, in a buffer of exactly that size: ASan would see a slip. */
+static void any_bytes(void **state)
+{
+	struct dice dice = { 3 };
+	struct krr_decoder d;
+	struct krr_event ev;
+	char text[200];
+	int i, n;
+
+	(void)state;
+	krr_decoder_init(&d);
+	for (i = 0; i < 200000; i++) {
+		size_t len = roll(&dice) % 64, at;
+		uint8_t *buf = malloc(len + !len);
+
+		for (at = 0; at < len; at++)
+			buf[at] = (uint8_t)roll(&dice);
+		if (len && roll(&dice) & 1)	/* more often a known kind */
+			buf[0] = roll(&dice) & 1 ? KRR_EV_ENTRY : KRR_EV_UFAULT;
+		d.stopped = false;
+		n = krr_decode(&d, buf, len, &ev);
+		assert_true(n == -EBADMSG || (n >= 0 && (size_t)n <= len));
+		if (n > 0)
+			krr_event_text(&d, &ev, text, sizeof(text));
+		free(buf);
+	}
+}
+
+static void flipped_bits(void **state)
+{
+	uint8_t good[ROOM], data[100], *buf;
+	struct dice dice = { 4 };
+	struct krr_event ev;
+	struct krr_decoder d;
+	size_t len = 0, at;
+	int n, i;
+
+	(void)state;
+	while (len < ROOM - 200) {
+		random_event(&dice, &ev, data, sizeof(data));
+		len += (size_t)krr_encode(good + len, ROOM - len, &ev);
+	}
+	for (i = 0; i < 5000; i++) {
+		buf = malloc(len);
+		memcpy(buf, good, len);
+		buf[roll(&dice) % len] ^= (uint8_t)(1 << roll(&dice) % 8);
+		krr_decoder_init(&d);
+		for (at = 0; at < len; at += (size_t)n) {
+			n = krr_decode(&d, buf + at, len - at, &ev);
+			if (n <= 0)
+				break;
+			assert_true((size_t)n <= len - at);
+		}
+		free(buf);
+	}
+}
+
+static void entries(void **state)
+{
+	uint64_t last[KRR_NR_ENTRY_WORDS] = { 0 }, now[KRR_NR_ENTRY_WORDS];
+	uint8_t payload[(KRR_NR_ENTRY_WORDS + 3) * KRR_VARINT_MAX], buf[ROOM];
+	struct dice dice = { 5 };
+	struct krr_decoder d;
+	struct krr_event ev = { .kind = KRR_EV_ENTRY, .data = payload }, out;
+	unsigned int i, w;
+
+	(void)state;
+	krr_decoder_init(&d);
+	for (i = 0; i < 1000; i++) {
+		memcpy(now, last, sizeof(now));
+		for (w = 0; w < KRR_NR_ENTRY_WORDS; w++)
+			if (roll(&dice) & 1)
+				now[w] = roll(&dice);
+		ev.len = (uint32_t)krr_encode_entry(payload, KRR_VEC_SYSCALL, -14, last, now);
+		assert_true(krr_decode(&d, buf, (size_t)krr_encode(buf, ROOM, &ev), &out) > 0);
+		assert_int_equal(d.entry[0].vector, KRR_VEC_SYSCALL);
+		assert_int_equal(d.entry[0].error, -14);
+		assert_memory_equal(d.entry[0].word, now, sizeof(now));
+		memcpy(last, now, sizeof(now));
+	}
+}
+
+static int decode_raw(const uint8_t *bytes, size_t len)
+{
+	struct krr_decoder d;
+	struct krr_event ev;
+
+	krr_decoder_init(&d);
+	return krr_decode(&d, bytes, len, &ev);
+}
+
+static void refused(void **state)
+{
+	static const uint8_t wrong_shape[] = { KRR_SHAPE_VV | 5, 0, 1, 1 };
+	static const uint8_t cpu_99[] = { KRR_EV_ACQUIRE, 0, 0xb0, 0x0c, 0 };
+	static const uint8_t vector_300[] = { KRR_EV_IRQ, 0, 0xac, 0x02, 0 };
+	static const uint8_t too_long[] = { KRR_EV_VBUF, 0, 0xff, 0xff, 0xff, 0x7f };
+	static const uint8_t entry_short[] = { KRR_EV_ENTRY, 0, 2, 1, 0 };
+	static const uint8_t entry_words[] = { KRR_EV_ENTRY, 0, 6, 1, 0, 0x80, 0x80, 0x80, 0x04 };
+
+	(void)state;
+	assert_int_equal(decode_raw(wrong_shape, sizeof(wrong_shape)), -EBADMSG);
+	assert_int_equal(decode_raw(cpu_99, sizeof(cpu_99)), -EBADMSG);
+	assert_int_equal(decode_raw(vector_300, sizeof(vector_300)), -EBADMSG);
+	assert_int_equal(decode_raw(too_long, sizeof(too_long)), -EBADMSG);
+	assert_int_equal(decode_raw(entry_short, sizeof(entry_short)), -EBADMSG);
+	assert_int_equal(decode_raw(entry_words, sizeof(entry_words)), -EBADMSG);
+}
+
+static void unknown_kinds_are_skipped(void **state)
+{
+	static const uint8_t stream[] = {
+		KRR_SHAPE_B | 60, 7, 3, 'a', 'b', 'c',
+		KRR_SHAPE_VV | 61, 7, 1, 2,
+		KRR_SHAPE_0 | 62, 7,
+		KRR_EV_STOP, 7, 1,
+		KRR_EV_TSC, 7, 0,
+	};
+	static const int sizes[] = { 6, 4, 2, 3, -EBADMSG };
+	const uint8_t *p = stream;
+	struct krr_decoder d;
+	struct krr_event ev;
+	size_t i;
+
+	(void)state;
+	krr_decoder_init(&d);
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		assert_int_equal(krr_decode(&d, p, (size_t)(stream + sizeof(stream) - p), &ev),
+				 sizes[i]);
+		p += sizes[i];
+	}
+	assert_true(d.stopped);
+	assert_int_equal(d.stop_reason, KRR_STOP_REQUEST);
+	assert_int_equal(d.count[60], 1);
+}
+
+static void names(void **state)
+{
+	(void)state;
+	assert_string_equal(krr_kind_name(KRR_EV_TSC), "tsc");
+	assert_int_equal(krr_kind_by_name("mark"), KRR_KIND_ID(KRR_EV_MARK));
+	assert_int_equal(krr_kind_by_name("nothing"), -1);
+	assert_string_equal(krr_kind_name(0xffff), "?");
+	assert_string_equal(krr_stop_name(99), "?");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(varints),
+		cmocka_unit_test(varint_too_long),
+		cmocka_unit_test(zigzag),
+		cmocka_unit_test(round_trip),
+		cmocka_unit_test(prefixes),
+		cmocka_unit_test(any_bytes),
+		cmocka_unit_test(flipped_bits),
+		cmocka_unit_test(entries),
+		cmocka_unit_test(refused),
+		cmocka_unit_test(unknown_kinds_are_skipped),
+		cmocka_unit_test(names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* log.krr: written, read, cut off at every byte, damaged in any place. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "lib/util.h"
+#include "unit.h"
+
+#define CHUNKS	20
+#define EVENTS	50	/* a chunk */
+
+static int dir = -1;
+static struct krr_decoder written;
+
+static int setup(void **state)
+{
+	if (scratch_setup(state))
+		return -1;
+	dir = open(scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return dir < 0 ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+	close(dir);
+	return scratch_teardown(state);
+}
+
+static size_t make_chunk(struct dice *dice, struct krr_decoder *d, uint8_t *buf, size_t room)
+{
+	uint8_t data[200];
+	struct krr_event ev, out;
+	size_t len = 0;
+	int i, n;
+
+	for (i = 0; i < EVENTS; i++) {
+		random_event(dice, &ev, data, sizeof(data));
+		n = krr_encode(buf + len, room - len, &ev);
+		assert_true(n > 0);
+		assert_int_equal(krr_decode(d, buf + len, (size_t)n, &out), n);
+		len += (size_t)n;
+	}
+	return len;
+}
+
+static void write_log(const char *name, bool finish)
+{
+	struct krr_log_writer *w;
+	struct dice dice = { 7 };
+	static uint8_t buf[EVENTS * 256];
+	int i;
+
+	unlinkat(dir, name, 0);
+	krr_decoder_init(&written);
+	assert_int_equal(krr_log_create(dir, name, &w), 0);
+	for (i = 0; i < CHUNKS; i++) {
+		struct krr_decoder before = written;
+		size_t len = make_chunk(&dice, &written, buf, sizeof(buf));
+
+		assert_int_equal(krr_log_append(w, &before, &written, buf, len), 0);
+	}
+	if (finish)
+		assert_int_equal(krr_log_finish(w, &written), 0);
+	krr_log_writer_free(w);
+}
+
+/* Return: result of the last read; @events: how many came before. */
+static int read_log(const char *name, bool sealed, uint64_t *events)
+{
+	struct krr_log_reader *r;
+	struct krr_event ev;
+	int err;
+
+	*events = 0;
+	err = krr_log_open(dir, name, sealed, &r);
+	if (err)
+		return err;
+	while ((err = krr_log_next(r, &ev)) > 0)
+		assert_true(ev.number == (*events)++);
+	krr_log_close(r);
+	return err;
+}
+
+static void round_trip(void **state)
+{
+	struct krr_log_reader *r;
+	uint64_t events, all, bytes;
+
+	(void)state;
+	write_log("log", true);
+	assert_int_equal(read_log("log", true, &events), 0);
+	assert_int_equal(events, CHUNKS * EVENTS);
+	assert_int_equal(krr_log_open(dir, "log", true, &r), 0);
+	krr_log_totals(r, &all, &bytes);
+	krr_log_close(r);
+	assert_true(all == written.number && bytes == written.offset);
+}
+
+static uint8_t *slurp(const char *name, size_t *len)
+{
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	uint8_t *buf;
+
+	assert_true(fd >= 0 && !fstat(fd, &st));
+	buf = malloc((size_t)st.st_size);
+	assert_int_equal(krr_read_full(fd, buf, (size_t)st.st_size), st.st_size);
+	close(fd);
+	*len = (size_t)st.st_size;
+	return buf;
+}
+
+static void spit(const char *name, const uint8_t *buf, size_t len)
+{
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(krr_write_full(fd, buf, len), 0);
+	close(fd);
+}
+
+static void cut_anywhere(void **state)
+{
+	uint64_t events, last = 0;
+	uint8_t *buf;
+	size_t len, at;
+
+	(void)state;
+	write_log("log", true);
+	buf = slurp("log", &len);
+	quiet_begin();
+	for (at = 0; at < len; at += 97) {
+		spit("cut", buf, at);
+		assert_int_equal(read_log("cut", true, &events), -EBADMSG);
+		if (at < sizeof(struct krr_log_header))
+			continue;
+		/* an unsealed log is good up to its last whole chunk */
+		assert_int_equal(read_log("cut", false, &events), 0);
+		assert_int_equal(events % EVENTS, 0);
+		assert_true(events >= last);
+		last = events;
+	}
+	quiet_end();
+	assert_true(last >= (CHUNKS - 1) * EVENTS);
+	free(buf);
+}
+
+static void flip_anywhere(void **state)
+{
+	struct dice dice = { 8 };
+	uint64_t events;
+	uint8_t *buf;
+	size_t len, at;
+	int i;
+
+	(void)state;
+	write_log("log", true);
+	buf = slurp("log", &len);
+	quiet_begin();
+	for (i = 0; i < 400; i++) {
+		uint8_t bit = (uint8_t)(1 << roll(&dice) % 8);
+
+		at = roll(&dice) % len;
+		buf[at] ^= bit;
+		spit("flip", buf, len);
+		assert_int_equal(read_log("flip", true, &events), -EBADMSG);
+		buf[at] ^= bit;
+	}
+	quiet_end();
+	free(buf);
+}
+
+static void chunk_left_out(void **state)
+{
+	struct krr_chunk_header h;
+	uint64_t events;
+	uint8_t *buf;
+	size_t len, first = sizeof(struct krr_log_header), second;
+
+	(void)state;
+	write_log("log", true);
+	buf = slurp("log", &len);
+	memcpy(&h, buf + first, sizeof(h));
+	second = first + sizeof(h) + h.compressed;
+	memmove(buf + first, buf + second, len - second);
+	spit("less", buf, len - (second - first));
+	quiet_begin();
+	assert_int_equal(read_log("less", true, &events), -EBADMSG);
+	quiet_end();
+	free(buf);
+}
+
+static void resume(void **state)
+{
+	static uint8_t more[EVENTS * 256];
+	struct krr_decoder d, before;
+	struct krr_log_writer *w;
+	struct dice dice = { 9 };
+	uint64_t events;
+	uint8_t *buf;
+	size_t len;
+
+	(void)state;
+	write_log("log", false);
+	buf = slurp("log", &len);
+	spit("torn", buf, len - 5);
+	free(buf);
+	assert_int_equal(krr_log_resume(dir, "torn", &d, &w), 0);
+	assert_int_equal(d.number, (CHUNKS - 1) * EVENTS);
+	before = d;
+	len = make_chunk(&dice, &d, more, sizeof(more));
+	assert_int_equal(krr_log_append(w, &before, &d, more, len), 0);
+	assert_int_equal(krr_log_finish(w, &d), 0);
+	krr_log_writer_free(w);
+	assert_int_equal(read_log("torn", true, &events), 0);
+	assert_int_equal(events, CHUNKS * EVENTS);
+}
+
+static void foreign_files(void **state)
+{
+	uint64_t events;
+
+	(void)state;
+	quiet_begin();
+	spit("foreign", (const uint8_t *)"This is not a log of events at all.", 35);
+	assert_int_equal(read_log("foreign", false, &events), -EBADMSG);
+	assert_int_equal(read_log("missing", true, &events), -EBADMSG);
+	assert_int_equal(symlinkat("log", dir, "link"), 0);
+	assert_int_equal(read_log("link", true, &events), -ELOOP);
+	quiet_end();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(round_trip),
+		cmocka_unit_test(cut_anywhere),
+		cmocka_unit_test(flip_anywhere),
+		cmocka_unit_test(chunk_left_out),
+		cmocka_unit_test(resume),
+		cmocka_unit_test(foreign_files),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

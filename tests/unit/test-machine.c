@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Options, sizes, and QEMU's command lines for recording and for replay. */
+#include <errno.h>
+#include <string.h>
+
+#include "lib/util.h"
+#include "unit.h"
+#include "vmm/options.h"
+
+static void sizes(void **state)
+{
+	uint64_t n;
+
+	(void)state;
+	assert_int_equal(krr_parse_size("512M", &n), 0);
+	assert_true(n == 512u << 20);
+	assert_int_equal(krr_parse_size("3g", &n), 0);
+	assert_true(n == 3ull << 30);
+	assert_int_equal(krr_parse_size("7", &n), 0);
+	assert_true(n == 7);
+	assert_int_equal(krr_parse_size("", &n), -EINVAL);
+	assert_int_equal(krr_parse_size("-1", &n), -EINVAL);
+	assert_int_equal(krr_parse_size("1MB", &n), -EINVAL);
+	assert_int_equal(krr_parse_size("M", &n), -EINVAL);
+	assert_int_equal(krr_parse_size("99999999999999999999", &n), -ERANGE);
+	assert_int_equal(krr_parse_size("99999999999999G", &n), -ERANGE);
+	assert_int_equal(krr_parse_u64("0x10", &n), 0);
+	assert_true(n == 16);
+	assert_int_equal(krr_parse_u64("1x", &n), -EINVAL);
+}
+
+static void versions(void **state)
+{
+	(void)state;
+	assert_true(krr_version_cmp("7.2.22", "7.2.1") == 0);
+	assert_true(krr_version_cmp("7.2", "8.0") < 0);
+	assert_true(krr_version_cmp("10.0", "9.2") > 0);
+}
+
+static void options(void **state)
+{
+	struct krr_machine m;
+
+	(void)state;
+	krr_machine_defaults(&m);
+	assert_int_equal(krr_machine_option(&m, KRR_OPT_SMP, "4"), 0);
+	assert_int_equal(krr_machine_option(&m, KRR_OPT_MEM, "1G"), 0);
+	assert_int_equal(krr_machine_option(&m, KRR_OPT_APPEND, "a"), 0);
+	assert_int_equal(krr_machine_option(&m, KRR_OPT_APPEND, "b"), 0);
+	assert_string_equal(m.append, "a b");
+	assert_true(m.smp == 4 && m.mem == 1u << 30);
+	assert_int_equal(krr_machine_check(&m), 0);
+	quiet_begin();
+	assert_int_equal(krr_machine_option(&m, KRR_OPT_SMP, "many"), -EINVAL);
+	assert_int_equal(krr_machine_option(&m, KRR_OPT_ACCEL, "xen"), -EINVAL);
+	assert_int_equal(krr_machine_option(&m, 1, ""), -ENOSYS);
+	m.smp = KRR_MAX_CPUS + 1;
+	assert_int_equal(krr_machine_check(&m), -EOPNOTSUPP);
+	m.smp = 1;
+	m.mem = KRR_MAX_MEM + (1u << 20);
+	assert_int_equal(krr_machine_check(&m), -EOPNOTSUPP);
+	m.mem = KRR_MAX_MEM;
+	m.kernel = krr_strf("/nonexistent/kernel");
+	assert_int_equal(krr_machine_check(&m), -ENOENT);
+	quiet_end();
+	krr_machine_free(&m);
+}
+
+static bool has(const struct krr_argv *a, const char *text)
+{
+	unsigned int i;
+
+	for (i = 0; i < a->n; i++)
+		if (strstr(a->v[i], text))
+			return true;
+	return false;
+}
+
+/* The words that describe what the guest sees must be equal. */
+static void same_devices(const struct krr_argv *a, const struct krr_argv *b)
+{
+	unsigned int i, j = 0;
+
+	for (i = 0; i < a->n; i++) {
+		if (strcmp(a->v[i], "-device") && strcmp(a->v[i], "-cpu") &&
+		    strcmp(a->v[i], "-machine") && strcmp(a->v[i], "-smp") && strcmp(a->v[i], "-m"))
+			continue;
+		while (j < b->n && strcmp(a->v[i], b->v[j]))
+			j++;
+		assert_true(j + 1 < b->n);
+		assert_string_equal(a->v[i + 1], b->v[j + 1]);
+		j += 2;
+	}
+}
+
+static void argv(void **state)
+{
+	struct krr_machine_io io = { .ram = "/r", .qmp = "/q", .port = "/p", .console = "/c" };
+	struct krr_argv record, replay;
+	struct krr_machine m;
+
+	(void)state;
+	krr_machine_defaults(&m);
+	m.net = true;
+	m.disk = krr_strf("/disk.img");
+	m.disk_bytes = 1u << 20;
+	m.kernel = krr_strf("/kernel");
+	m.append = krr_strf("quiet");
+	krr_machine_argv(&m, &io, &record);
+	io.replay = true;
+	io.port = NULL;
+	krr_machine_argv(&m, &io, &replay);
+	same_devices(&record, &replay);
+	assert_true(has(&record, "/disk.img"));
+	assert_true(has(&record, "snapshot=on"));
+	assert_true(has(&record, "krr=64M console=ttyS0"));
+	assert_false(has(&replay, "/disk.img"));
+	assert_true(has(&replay, "null-co"));
+	assert_true(has(&replay, "rng-egd"));
+	assert_false(has(&replay, "/kernel"));
+	assert_true(has(&replay, "thread=single"));
+	assert_true(has(&replay, "defer"));
+	krr_argv_free(&record);
+	krr_argv_free(&replay);
+
+	free(m.append);
+	m.append = krr_strf("quiet krr=8M");
+	io.replay = false;
+	krr_machine_argv(&m, &io, &record);
+	assert_false(has(&record, "krr=64M"));
+	assert_true(has(&record, "krr=8M"));
+	krr_argv_free(&record);
+	krr_machine_free(&m);
+}
+
+static void machine_of_a_hostile_manifest(void **state)
+{
+	static const char *const bad[] = {
+		"pc,accel=kvm", "", "pc -drive file=/etc/passwd", "pc\n", "a=b",
+	};
+	struct krr_manifest man = { .smp = 1, .mem = KRR_DEFAULT_MEM };
+	struct krr_machine m;
+	size_t i;
+
+	(void)state;
+	quiet_begin();
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		man.machine = (char *)bad[i];
+		man.cpu = "max";
+		assert_int_equal(krr_machine_from_manifest(&m, &man), -EBADMSG);
+		krr_machine_free(&m);
+		man.machine = "pc";
+		man.cpu = (char *)bad[i];
+		assert_int_equal(krr_machine_from_manifest(&m, &man), -EBADMSG);
+		krr_machine_free(&m);
+	}
+	quiet_end();
+	man.cpu = "Nehalem-v1";
+	assert_int_equal(krr_machine_from_manifest(&m, &man), 0);
+	krr_machine_free(&m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sizes),
+		cmocka_unit_test(versions),
+		cmocka_unit_test(options),
+		cmocka_unit_test(argv),
+		cmocka_unit_test(machine_of_a_hostile_manifest),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

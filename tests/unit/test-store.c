@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The store and manifests: names, modes, life of a recording, bad files. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/store.h"
+#include "lib/util.h"
+#include "unit.h"
+
+static void fill(struct krr_manifest *m)
+{
+	m->name = krr_strf("one");
+	m->created = krr_strf("2020-01-01T00:00:00Z");
+	m->build_id = krr_strf("00ff");
+	m->release = krr_strf("6.1.0");
+	m->kversion = krr_strf("#1 \"quoted\" \\ text");
+	m->qemu_version = krr_strf("7.2.0");
+	m->machine = krr_strf("pc");
+	m->cpu = krr_strf("model");
+	m->accel = krr_strf("tcg");
+	m->smp = 2;
+	m->mem = 512ull << 20;
+	m->disk_bytes = 1ull << 40;
+	m->net = true;
+	m->hdr_gpa = 0x123000;
+	m->ring_base = 0xfedcba987654ull;
+	m->events = 3;
+	m->count[KRR_KIND_ID(KRR_EV_TSC)] = 2;
+	m->bytes[KRR_KIND_ID(KRR_EV_TSC)] = 9;
+	m->count[63] = 1;
+	m->bytes[63] = 4;
+	m->complete = true;
+	m->stop_reason = krr_strf("request");
+}
+
+static void names(void **state)
+{
+	static const char *const bad[] = {
+		"", ".", "..", ".hidden", "-rf", "a/b", "a b", "a\nb", "ä", "x.incomplete",
+		"0123456789012345678901234567890123456789012345678901234567890123456789"
+		"0123456789012345678901234567890123456789",
+	};
+	static const char *const good[] = { "a", "A-1_2.b", "incomplete", "x..y" };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_false(krr_name_ok(bad[i]));
+	for (i = 0; i < ARRAY_SIZE(good); i++)
+		assert_true(krr_name_ok(good[i]));
+}
+
+static void store_path(void **state)
+{
+	__free_ptr char *keep = krr_strf("%s", getenv("KRR_STORE")), *a = NULL, *b = NULL;
+
+	(void)state;
+	unsetenv("KRR_STORE");
+	setenv("XDG_DATA_HOME", "/data", 1);
+	a = krr_store_path();
+	assert_string_equal(a, "/data/krr");
+	unsetenv("XDG_DATA_HOME");
+	setenv("HOME", "/home/me", 1);
+	b = krr_store_path();
+	assert_string_equal(b, "/home/me/.local/share/krr");
+	setenv("KRR_STORE", keep, 1);
+}
+
+static void life(void **state)
+{
+	struct krr_recording rec, second;
+	struct stat st;
+	char **list;
+
+	(void)state;
+	assert_int_equal(krr_recording_create("one", &rec), 0);
+	assert_int_equal(fstat(rec.dirfd, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0700);
+	assert_int_equal(krr_recording_adopt("one", &second), -EWOULDBLOCK);
+	krr_recording_close(&second);
+	quiet_begin();
+	assert_int_equal(krr_recording_create("one", &second), -EEXIST);
+	krr_recording_close(&second);
+	assert_int_equal(krr_recording_remove("one"), -EBUSY);
+	quiet_end();
+	assert_int_equal(krr_store_list(&list, false), 0);
+	krr_store_list_free(list);
+	assert_int_equal(krr_store_list(&list, true), 1);
+	assert_string_equal(list[0], "one");
+	krr_store_list_free(list);
+
+	fill(&rec.m);
+	assert_int_equal(krr_recording_seal(&rec), 0);
+	assert_null(strstr(rec.path, KRR_INCOMPLETE));
+	krr_recording_close(&rec);
+	assert_int_equal(krr_store_list(&list, true), 0);
+	krr_store_list_free(list);
+	assert_int_equal(krr_recording_open("one", &rec), 0);
+	assert_int_equal(fstatat(rec.dirfd, "manifest.json", &st, 0), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_true(faccessat(rec.dirfd, "lock", F_OK, 0) < 0);
+	krr_recording_close(&rec);
+	assert_int_equal(krr_recording_remove("one"), 0);
+	quiet_begin();
+	assert_int_equal(krr_recording_open("one", &rec), -ENOENT);
+	quiet_end();
+	krr_recording_close(&rec);
+}
+
+static void symlinks(void **state)
+{
+	__close_fd int store = krr_store_open();
+	struct krr_recording rec;
+
+	(void)state;
+	assert_int_equal(symlinkat("/etc", store, "link"), 0);
+	quiet_begin();
+	assert_int_equal(krr_recording_open("link", &rec), -ELOOP);
+	krr_recording_close(&rec);
+	assert_int_equal(krr_recording_create("link", &rec), -EEXIST);
+	krr_recording_close(&rec);
+	quiet_end();
+	/* removing a symlink removes the link */
+	assert_int_equal(krr_recording_remove("link"), 0);
+	assert_int_equal(access("/etc", F_OK), 0);
+}
+
+static int new_dir(void)
+{
+	__free_ptr char *path = krr_strf("%s/m-XXXXXX", scratch);
+
+	assert_non_null(mkdtemp(path));
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static void manifest_round_trip(void **state)
+{
+	__close_fd int dir = new_dir();
+	struct krr_manifest a = { 0 }, b;
+	__free_ptr char *x = NULL, *y = NULL;
+
+	(void)state;
+	fill(&a);
+	assert_int_equal(krr_manifest_save(dir, &a), 0);
+	assert_int_equal(krr_manifest_load(dir, &b), 0);
+	assert_string_equal(a.kversion, b.kversion);
+	assert_true(a.ring_base == b.ring_base && b.net && b.complete);
+	assert_null(b.message);
+	assert_int_equal(b.count[63], 1);
+	assert_memory_equal(a.bytes, b.bytes, sizeof(a.bytes));
+	x = krr_manifest_json(&a);
+	y = krr_manifest_json(&b);
+	assert_string_equal(x, y);
+	krr_manifest_free(&a);
+	krr_manifest_free(&b);
+}
+
+static void put_text(int dir, const char *text)
+{
+	__close_fd int fd = openat(dir, "manifest.json", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_int_equal(krr_write_full(fd, text, strlen(text)), 0);
+}
+
+/* Replace one member of a good manifest, which must then be refused. */
+static void refuse_with(int dir, const char *good, const char *from, const char *to)
+{
+	const char *at = strstr(good, from);
+	__free_ptr char *text = NULL;
+	struct krr_manifest m;
+
+	assert_non_null(at);
+	text = krr_strf("%.*s%s%s", (int)(at - good), good, to, at + strlen(from));
+	put_text(dir, text);
+	assert_int_equal(krr_manifest_load(dir, &m), -EBADMSG);
+	krr_manifest_free(&m);
+}
+
+static void bad_manifests(void **state)
+{
+	static const char *const texts[] = { "", "{", "[1]", "{}", "{\"krr_manifest\": \"1\"}" };
+	__close_fd int dir = new_dir();
+	struct krr_manifest m = { 0 };
+	__free_ptr char *good = NULL;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(krr_manifest_load(dir, &m), -ENOENT);
+	fill(&m);
+	good = krr_manifest_json(&m);
+	krr_manifest_free(&m);
+	quiet_begin();
+	for (i = 0; i < ARRAY_SIZE(texts); i++) {
+		put_text(dir, texts[i]);
+		assert_int_equal(krr_manifest_load(dir, &m), -EBADMSG);
+		krr_manifest_free(&m);
+	}
+	refuse_with(dir, good, "\"krr_manifest\": 1", "\"krr_manifest\": 2");
+	refuse_with(dir, good, "\"smp\": 2", "\"smp\": 99");
+	refuse_with(dir, good, "\"smp\": 2", "\"smp\": \"2\"");
+	refuse_with(dir, good, "\"mem\": 536870912", "\"mem\": 536870913");
+	refuse_with(dir, good, "\"mem\": 536870912", "\"mem\": -1");
+	refuse_with(dir, good, "\"hdr_gpa\": 1191936", "\"hdr_gpa\": 536870912");
+	refuse_with(dir, good, "\"net\": true", "\"net\": 1");
+	refuse_with(dir, good, "\"cpu\": \"model\"", "\"gpu\": \"model\"");
+	refuse_with(dir, good, "\"tsc\"", "\"clock\"");
+	quiet_end();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names),
+		cmocka_unit_test(store_path),
+		cmocka_unit_test(life),
+		cmocka_unit_test(symlinks),
+		cmocka_unit_test(manifest_round_trip),
+		cmocka_unit_test(bad_manifests),
+	};
+
+	return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Comparing memory: what counts, what is tolerated, and copies with holes. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/util.h"
+#include "unit.h"
+#include "vmm/verify.h"
+
+#define RAM_BYTES	(16ull << 20)
+#define HDR_AT		(2ull << 20)
+#define PGD_AT		(1ull << 20)
+#define PAGES_AT	(6ull << 20)		/* struct pages: one 2 MiB page */
+#define VMEMMAP		0xffffea0000000000ull
+#define DIRECT		0xffff888000000000ull
+#define KERNEL		0xffffffff80000000ull
+#define PAGE_SIZE	64u			/* of struct page */
+#define SLAB_BIT	9
+
+static struct krr_ram a, b;
+
+static void put(struct krr_ram *r, uint64_t at, uint64_t v)
+{
+	memcpy(r->map + at, &v, sizeof(v));
+}
+
+static void describe(struct krr_ram *r)
+{
+	struct krr_hdr *h = (struct krr_hdr *)(r->map + HDR_AT);
+	struct krr_layout *l = &h->layout;
+	uint64_t pfn;
+
+	h->version = KRR_FORMAT_VERSION;
+	h->hdr_bytes = sizeof(*h);
+	h->gpa = HDR_AT;
+	h->ring_off = KRR_HDR_BYTES;
+	h->ring_bytes = KRR_MIN_RING;
+	memcpy(h->magic, KRR_MAGIC, KRR_MAGIC_LEN);
+	l->page_offset = DIRECT;
+	l->text = KERNEL + (8ull << 20);
+	l->etext = KERNEL + (9ull << 20);
+	l->edata = KERNEL + (10ull << 20);
+	l->page_array = VMEMMAP;
+	l->kernel_pgd = KERNEL + PGD_AT;
+	l->sizeof_page = PAGE_SIZE;
+	l->page_mapping = 24;
+	l->page_type = 48;
+	l->page_compound_head = 8;
+	l->bit_slab = SLAB_BIT;
+	l->bit_lru = 4;
+	l->bit_reserved = 12;
+	l->pgtype_buddy = 0x80;
+	l->pgtype_table = 0x400;
+	put(r, PGD_AT + (VMEMMAP >> 39 & 511) * 8, (PGD_AT + 4096) | 1);
+	put(r, PGD_AT + 4096 + (VMEMMAP >> 30 & 511) * 8, (PGD_AT + 8192) | 1);
+	put(r, PGD_AT + 8192 + (VMEMMAP >> 21 & 511) * 8, PAGES_AT | 0x81);
+	for (pfn = 0; pfn < RAM_BYTES / 4096; pfn++)
+		put(r, PAGES_AT + pfn * PAGE_SIZE + 48, UINT32_MAX);
+	assert_int_equal(krr_ram_use(r, HDR_AT), 0);
+}
+
+static void open_ram(struct krr_ram *r, const char *name)
+{
+	__free_ptr char *path = krr_strf("%s/%s", scratch, name);
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, RAM_BYTES), 0);
+	close(fd);
+	assert_int_equal(krr_ram_open(path, true, r), 0);
+	describe(r);
+}
+
+static int setup(void **state)
+{
+	if (scratch_setup(state))
+		return -1;
+	open_ram(&a, "a");
+	open_ram(&b, "b");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	krr_ram_close(&a);
+	krr_ram_close(&b);
+	return scratch_teardown(state);
+}
+
+/* Make one byte differ; @class is what it must count as. */
+static void differ(uint64_t at, enum krr_class class)
+{
+	static struct krr_verify v;
+
+	b.map[at] ^= 1;
+	assert_int_equal(krr_verify(&a, &b, &v), 0);
+	assert_int_equal(v.differ[class], 1);
+	assert_int_equal(v.bytes[class], 1);
+	assert_int_equal(v.bad_bytes, krr_class_tolerated(class) ? 0 : 1);
+	if (!krr_class_tolerated(class))
+		assert_true(v.first[0].gpa == at);
+	b.map[at] ^= 1;
+}
+
+static void set_page(uint64_t at, unsigned int offset, uint64_t value)
+{
+	put(&a, PAGES_AT + at / 4096 * PAGE_SIZE + offset, value);
+	put(&b, PAGES_AT + at / 4096 * PAGE_SIZE + offset, value);
+}
+
+static void equal(void **state)
+{
+	static struct krr_verify v;
+
+	(void)state;
+	assert_int_equal(krr_verify(&a, &b, &v), 0);
+	assert_int_equal(v.bad_pages, 0);
+	assert_true(v.pages > 3000);
+}
+
+static void classes(void **state)
+{
+	const uint64_t page = 12ull << 20;
+
+	(void)state;
+	differ((8ull << 20) + 5, KRR_CLASS_TEXT);
+	differ((9ull << 20) + 5, KRR_CLASS_DATA);
+	differ(page + 100, KRR_CLASS_OTHER);
+	set_page(page, 0, 1u << SLAB_BIT);
+	differ(page + 100, KRR_CLASS_SLAB);
+	set_page(page, 0, 0);
+	set_page(page, 24, 0xffff888000001001ull);
+	differ(page + 100, KRR_CLASS_ANON);
+	set_page(page, 24, 0xffff888000001000ull);
+	differ(page + 100, KRR_CLASS_CACHE);
+	set_page(page, 24, 0);
+	set_page(page, 48, UINT32_MAX & ~0x400u);
+	differ(page + 100, KRR_CLASS_TABLE);
+	set_page(page, 48, UINT32_MAX & ~0x80u);
+	differ(page + 100, KRR_CLASS_FREE);
+	/* in a free block of two pages only the first is marked */
+	set_page(page, 40, 1);
+	differ(page + 4096 + 100, KRR_CLASS_FREE);
+	differ(page + 8192 + 100, KRR_CLASS_OTHER);
+	set_page(page, 40, 0);
+	set_page(page, 48, UINT32_MAX);
+}
+
+static void recorders_memory_is_left_out(void **state)
+{
+	static struct krr_verify v;
+
+	(void)state;
+	b.map[HDR_AT + 700] ^= 1;
+	b.map[HDR_AT + KRR_HDR_BYTES + 12345] ^= 1;
+	assert_int_equal(krr_verify(&a, &b, &v), 0);
+	assert_int_equal(v.bad_pages, 0);
+	b.map[HDR_AT + 700] ^= 1;
+}
+
+/* Page tables that lead nowhere, or in a circle, must not be followed out of RAM. */
+static void hostile_tables(void **state)
+{
+	static struct krr_verify v;
+	uint64_t keep;
+
+	(void)state;
+	memcpy(&keep, a.map + PGD_AT + 4096 + (VMEMMAP >> 30 & 511) * 8, 8);
+	put(&a, PGD_AT + 4096 + (VMEMMAP >> 30 & 511) * 8, 0x000ffffffffff001ull);
+	b.map[12ull << 20] ^= 1;
+	assert_int_equal(krr_verify(&a, &b, &v), 0);
+	assert_true(v.bad_pages >= 1);
+	b.map[12ull << 20] ^= 1;
+	put(&a, PGD_AT + 4096 + (VMEMMAP >> 30 & 511) * 8, keep);
+}
+
+static void sparse_copies(void **state)
+{
+	__free_ptr char *from = krr_strf("%s/from", scratch), *to = krr_strf("%s/to", scratch);
+	int in = open(from, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int out = open(to, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	static uint8_t x[3u << 20], y[3u << 20];
+	uint64_t copied;
+	struct stat st;
+
+	(void)state;
+	memset(x + 5000, 7, 10000);
+	x[sizeof(x) - 1] = 1;
+	assert_int_equal(krr_write_full(in, x, sizeof(x)), 0);
+	assert_int_equal(ftruncate(in, 64 << 20), 0);
+	assert_int_equal(krr_copy_sparse(in, out, &copied), 0);
+	assert_int_equal(fstat(out, &st), 0);
+	assert_int_equal(st.st_size, 64 << 20);
+	assert_int_equal(krr_pread_full(out, y, sizeof(y), 0), sizeof(y));
+	assert_memory_equal(x, y, sizeof(x));
+	assert_true(copied <= 5 * 4096);
+	close(in);
+	close(out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(equal),
+		cmocka_unit_test(classes),
+		cmocka_unit_test(recorders_memory_is_left_out),
+		cmocka_unit_test(hostile_tables),
+		cmocka_unit_test(sparse_copies),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the unit tests share. */
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/util.h"
+#include "unit.h"
+
+char *scratch;
+static int saved_stderr = -1;
+
+uint64_t roll(struct dice *d)
+{
+	uint64_t z = d->state += 0x9e3779b97f4a7c15ull;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+	return z ^ z >> 31;
+}
+
+/* A number of any length in bits. */
+static uint64_t some_number(struct dice *d)
+{
+	return roll(d) >> (roll(d) & 63);
+}
+
+void random_event(struct dice *d, struct krr_event *ev, uint8_t *data, uint32_t max)
+{
+	static const uint8_t kinds[] = {
+		KRR_EV_TSC, KRR_EV_TSC, KRR_EV_RANDOM, KRR_EV_UATOMIC, KRR_EV_IODATA,
+		KRR_EV_VBUF, KRR_EV_ACQUIRE, KRR_EV_IRQ, KRR_EV_MARK, KRR_EV_YIELD,
+	};
+	uint32_t i;
+
+	memset(ev, 0, sizeof(*ev));
+	ev->kind = kinds[roll(d) % ARRAY_SIZE(kinds)];
+	ev->fp = (uint8_t)roll(d);
+	ev->arg[0] = some_number(d);
+	ev->arg[1] = some_number(d);
+	if (ev->kind == KRR_EV_ACQUIRE)
+		ev->arg[0] = (roll(d) % KRR_MAX_CPUS) << 4 | roll(d) % 4;
+	if (ev->kind == KRR_EV_IRQ)
+		ev->arg[0] &= 255;
+	if ((ev->kind & KRR_SHAPE_MASK) != KRR_SHAPE_B)
+		return;
+	ev->len = (uint32_t)(roll(d) % (max + 1));
+	for (i = 0; i < ev->len; i++)
+		data[i] = (uint8_t)roll(d);
+	ev->data = data;
+}
+
+int scratch_setup(void **state)
+{
+	const char *tmp = getenv("TMPDIR");
+	__free_ptr char *store = NULL, *run = NULL;
+
+	(void)state;
+	scratch = krr_strf("%s/krr-unit-XXXXXX", tmp ? tmp : "/tmp");
+	if (!mkdtemp(scratch))
+		return -1;
+	store = krr_strf("%s/store", scratch);
+	run = krr_strf("%s/run", scratch);
+	setenv("KRR_STORE", store, 1);
+	setenv("XDG_RUNTIME_DIR", run, 1);
+	return 0;
+}
+
+int scratch_teardown(void **state)
+{
+	(void)state;
+	krr_remove_tree(AT_FDCWD, scratch);
+	free(scratch);
+	scratch = NULL;
+	return 0;
+}
+
+void quiet_begin(void)
+{
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	saved_stderr = dup(2);
+	dup2(null, 2);
+	close(null);
+}
+
+void quiet_end(void)
+{
+	dup2(saved_stderr, 2);
+	close(saved_stderr);
+}

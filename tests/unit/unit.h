@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the unit tests share: cmocka with what it needs, a scratch directory. */
+#ifndef KRR_UNIT_H
+#define KRR_UNIT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "lib/format.h"
+
+/* Deterministic random numbers; the same on every machine. */
+struct dice {
+	uint64_t state;
+};
+
+uint64_t roll(struct dice *d);
+void random_event(struct dice *d, struct krr_event *ev, uint8_t *data, uint32_t max);
+
+/* A directory of its own, KRR_STORE and XDG_RUNTIME_DIR in it. */
+extern char *scratch;
+int scratch_setup(void **state);
+int scratch_teardown(void **state);
+
+/* Silence messages that a test provokes on purpose. */
+void quiet_begin(void);
+void quiet_end(void);
+
+#endif /* KRR_UNIT_H */

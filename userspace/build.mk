@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# libkrr, krrctl, krrd; and krrd again, static and without the host's half, for
+# the guest.
+
+CC		?= gcc
+HOST_CFLAGS	?= -O2 -g
+HOST_CPPFLAGS	:= -D_GNU_SOURCE -I. -Iuserspace -Ikpatch/overlay/include/uapi
+HOST_WARN	:= -std=gnu11 -Wall -Wextra -Werror
+HOST_LIBS	:= -lzstd -ljansson -lelf -lpthread
+
+host-msg	= @$(if $(filter-out 0,$(V)),:,printf '  %-7s %s\n' '$(1)' '$(patsubst $(O)/%,%,$(2))')
+
+LIBKRR_SRC	:= $(wildcard userspace/lib/*.c)
+LIBKRR_OBJ	:= $(LIBKRR_SRC:%.c=$(O)/host/%.o)
+LIBKRR		:= $(O)/host/libkrr.a
+KRRCTL_OBJ	:= $(patsubst %.c,$(O)/host/%.o,$(wildcard userspace/krrctl/*.c))
+KRRD_OBJ	:= $(patsubst %.c,$(O)/host/%.o,$(wildcard userspace/krrd/*.c))
+KRRD_GUEST_SRC	:= userspace/krrd/main.c userspace/krrd/guest.c userspace/lib/proto.c \
+		   userspace/lib/util.c
+KRRD_GUEST_OBJ	:= $(KRRD_GUEST_SRC:%.c=$(O)/guest-obj/%.o)
+
+$(O)/host/%.o: %.c
+	$(call host-msg,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(HOST_WARN) $(HOST_CFLAGS) $(HOST_CPPFLAGS) -MMD -MP -c $< -o $@
+
+$(O)/guest-obj/%.o: %.c
+	$(call host-msg,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(HOST_WARN) -O2 $(HOST_CPPFLAGS) -DKRR_GUEST_ONLY -MMD -MP -c $< -o $@
+
+$(LIBKRR): $(LIBKRR_OBJ)
+	$(call host-msg,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(O)/bin/krrctl: $(KRRCTL_OBJ) $(VMM_LIB) $(LIBKRR)
+	$(call host-msg,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(HOST_CFLAGS) -o $@ $^ $(HOST_LIBS)
+
+$(O)/bin/krrd: $(KRRD_OBJ) $(VMM_LIB) $(LIBKRR)
+	$(call host-msg,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(HOST_CFLAGS) -o $@ $^ $(HOST_LIBS)
+
+$(O)/guest/krrd: $(KRRD_GUEST_OBJ)
+	$(call host-msg,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -static -o $@ $^
+
+-include $(LIBKRR_OBJ:.o=.d) $(KRRCTL_OBJ:.o=.d) $(KRRD_OBJ:.o=.d) $(KRRD_GUEST_OBJ:.o=.d)

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# bash completion for krrctl; source it, or install it as
+# /usr/share/bash-completion/completions/krrctl
+
+_krrctl_recordings()
+{
+	local store=${KRR_STORE:-${XDG_DATA_HOME:-$HOME/.local/share}/krr} d
+
+	for d in "$store"/*/; do
+		d=${d%/}
+		d=${d##*/}
+		case $d in
+		'*') ;;
+		*.incomplete) [ -z "${1:-}" ] || printf '%s\n' "${d%.incomplete}" ;;
+		*) printf '%s\n' "$d" ;;
+		esac
+	done
+}
+
+_krrctl_vms()
+{
+	local base d
+
+	if [ -n "${XDG_RUNTIME_DIR:-}" ]; then
+		base=$XDG_RUNTIME_DIR/krr
+	elif [ "$EUID" -eq 0 ]; then
+		base=/run/krr
+	else
+		base=/tmp/krr-$EUID
+	fi
+	for d in "$base"/*/; do
+		d=${d%/}
+		d=${d##*/}
+		[ "$d" = '*' ] || printf '%s\n' "$d"
+	done
+}
+
+# options of a verb, in the order of its --help
+_krrctl_options()
+{
+	local machine='--smp --mem --accel --kernel --initrd --rootfs --keep-changes --net --append'
+
+	case $1 in
+	doctor|info|ls)	echo '--json --help' ;;
+	run)		echo "--record --verify $machine --boot-timeout --quiet --help" ;;
+	replay)		echo '--verify --console --timeout --json --quiet --help' ;;
+	verify)		echo '--timeout --json --quiet --help' ;;
+	dump)		echo '--cpu --kind --from --to --help' ;;
+	gdb)		echo '--at --help' ;;
+	vm-start)	echo "$machine" ;;
+	*)		echo '--help' ;;
+	esac
+}
+
+_krrctl_words()
+{
+	mapfile -t COMPREPLY < <(compgen -W "$1" -- "${COMP_WORDS[COMP_CWORD]}")
+}
+
+_krrctl_files()
+{
+	compopt -o filenames 2>/dev/null
+	mapfile -t COMPREPLY < <(compgen -f -- "${COMP_WORDS[COMP_CWORD]}")
+}
+
+# the argument of the option before the cursor; fails if that takes none
+_krrctl_argument()
+{
+	case $1 in
+	--accel)	_krrctl_words 'auto kvm tcg' ;;
+	--smp)		_krrctl_words '1 2 3 4 5 6 7 8' ;;
+	--mem)		_krrctl_words '512M 1G 2G 3G' ;;
+	--kind)		_krrctl_words 'stop acquire yield irq entry tsc random port mmio apic msr reg
+				iodata uread ufault uatomic virtio vbuf pageread annotate panic
+				uread4 fpu mark' ;;
+	--kernel|--initrd|--rootfs) _krrctl_files ;;
+	--append|--record|--timeout|--boot-timeout|--cpu|--from|--to|--at) COMPREPLY=() ;;
+	*)		return 1 ;;
+	esac
+}
+
+_krrctl_vm()
+{
+	case $COMP_CWORD,${COMP_WORDS[2]:-} in
+	2,*)	_krrctl_words 'start ls exec stop --help' ;;
+	3,exec|3,stop) _krrctl_words "$(_krrctl_vms)" ;;
+	4,exec)	_krrctl_words '--' ;;
+	3,start|*,ls|*,stop) COMPREPLY=() ;;
+	*,start) _krrctl_words "$(_krrctl_options vm-start)" ;;
+	*)	_krrctl_files ;;
+	esac
+}
+
+_krrctl()
+{
+	local verbs='doctor run replay verify ls info dump rm gdb vm record stop'
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]:-} i
+
+	COMPREPLY=()
+	if [ "$COMP_CWORD" -eq 1 ]; then
+		_krrctl_words "$verbs --help"
+		return
+	fi
+	# what follows -- is a command of the guest, or gdb's
+	for ((i = 2; i < COMP_CWORD; i++)); do
+		if [ "${COMP_WORDS[i]}" = -- ]; then
+			_krrctl_files
+			return
+		fi
+	done
+	case $verb in
+	run|replay|verify|dump|gdb|vm)
+		! _krrctl_argument "$prev" || return 0 ;;
+	esac
+	case $verb,$cur in
+	vm,*)	_krrctl_vm ;;
+	record,-*|stop,-*|rm,-*|*,-*) _krrctl_words "$(_krrctl_options "$verb")" ;;
+	replay,*|verify,*|info,*|dump,*|gdb,*) _krrctl_words "$(_krrctl_recordings)" ;;
+	rm,*)	_krrctl_words "$(_krrctl_recordings all)" ;;
+	record,*) [ "$COMP_CWORD" -ne 2 ] || _krrctl_words "$(_krrctl_vms)" ;;
+	stop,*)	_krrctl_words "$(_krrctl_vms)" ;;
+	run,*)	_krrctl_words "-- $(_krrctl_options run)" ;;
+	esac
+}
+
+complete -F _krrctl krrctl

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* krrctl doctor: everything that recording and replaying need. */
+#include <getopt.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <string.h>
+#include <sys/vfs.h>
+
+#include "krrctl/krrctl.h"
+#include "lib/util.h"
+#include "vmm/options.h"
+
+static const char usage[] =
+	"usage: krrctl doctor [--json]\n"
+	"\n"
+	"Says if this machine can record and replay, and what is missing.  KVM is\n"
+	"tried by booting the guest kernel, which takes up to 8 s once.\n";
+
+static const struct option options[] = {
+	{ "json", no_argument, NULL, 'j' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+struct doctor {
+	json_t *out;		/* NULL: text */
+	bool missing;
+};
+
+enum verdict { GOOD, NOTE, MISSING };
+
+static void say(struct doctor *d, const char *what, enum verdict v, const char *text)
+{
+	static const char *const marks[] = { "ok", "note", "MISSING" };
+
+	if (v == MISSING)
+		d->missing = true;
+	if (d->out)
+		json_array_append_new(d->out, json_pack("{s:s,s:s,s:s}", "check", what, "result",
+							marks[v], "text", text));
+	else
+		printf("%-8s %-10s %s\n", marks[v], what, text);
+}
+
+static void check_qemu(struct doctor *d)
+{
+	__free_ptr char *version = NULL;
+	struct krr_machine m;
+
+	krr_machine_defaults(&m);
+	if (krr_qemu_version(m.qemu, &version))
+		say(d, "qemu", MISSING, "install qemu-system-x86, or set KRR_QEMU");
+	else
+		say(d, "qemu", GOOD, version);
+	krr_machine_free(&m);
+}
+
+static void check_artifact(struct doctor *d, const char *what, enum krr_artifact a,
+			   enum verdict if_missing, const char *hint)
+{
+	__free_ptr char *path = krr_artifact_path(a);
+	__free_ptr char *text = krr_strf("%s: not there; %s", path, hint);
+
+	if (access(path, R_OK))
+		say(d, what, if_missing, text);
+	else
+		say(d, what, GOOD, path);
+}
+
+static void check_space(struct doctor *d, const char *what, const char *path, uint64_t least)
+{
+	__free_ptr char *text = NULL, *room = NULL;
+	struct statfs fs;
+
+	if (statfs(path, &fs) < 0) {
+		say(d, what, NOTE, path);
+		return;
+	}
+	room = human_bytes((uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize);
+	text = krr_strf("%s: %s free", path, room);
+	say(d, what, (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize < least ? NOTE : GOOD, text);
+}
+
+static void check_store(struct doctor *d)
+{
+	__free_ptr char *path = krr_store_path();
+	int fd = krr_store_open();
+
+	if (fd < 0) {
+		say(d, "store", MISSING, path);
+		return;
+	}
+	close(fd);
+	check_space(d, "store", path, 1ull << 30);
+}
+
+static void check_kvm(struct doctor *d)
+{
+	__free_ptr char *kernel = krr_artifact_path(KRR_KERNEL), *why = NULL, *text = NULL;
+	bool ok = krr_kvm_usable(kernel, &why);
+
+	text = krr_strf("%s%s", why, ok ? "" : "; recordings use TCG");
+	say(d, "kvm", ok ? GOOD : NOTE, text);
+}
+
+static void check_gdb(struct doctor *d)
+{
+	const char *gdb = getenv("KRR_GDB");
+	__free_ptr char *cmd = krr_strf("command -v '%s' >/dev/null", gdb && *gdb ? gdb : "gdb");
+
+	if (system(cmd))
+		say(d, "gdb", NOTE, "not there; krrctl gdb needs it: install gdb");
+	else
+		say(d, "gdb", GOOD, gdb && *gdb ? gdb : "gdb");
+}
+
+int cmd_doctor(int argc, char **argv)
+{
+	struct doctor d = { 0 };
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+		if (opt == 'h')
+			return usage_help(usage);
+		if (opt != 'j')
+			return usage_error(usage);
+		if (!d.out)
+			d.out = json_array();
+	}
+	if (optind != argc)
+		return usage_error(usage);
+	check_qemu(&d);
+	check_artifact(&d, "kernel", KRR_KERNEL, MISSING, "make kernel, or set KRR_KERNEL");
+	check_artifact(&d, "guest", KRR_INITRD, MISSING, "make guest, or set KRR_INITRD");
+	check_artifact(&d, "symbols", KRR_VMLINUX, NOTE, "reports will have bare addresses");
+	check_store(&d);
+	check_space(&d, "guest RAM", "/dev/shm", 1ull << 30);
+	check_gdb(&d);
+	check_kvm(&d);
+	if (d.out) {
+		json_dumpf(d.out, stdout, JSON_INDENT(2));
+		putchar('\n');
+		json_decref(d.out);
+	}
+	return d.missing ? KRR_EXIT_PRECONDITION : KRR_EXIT_OK;
+}

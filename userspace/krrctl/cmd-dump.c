@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* krrctl dump */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "krrctl/krrctl.h"
+#include "lib/util.h"
+
+static const char usage[] =
+	"usage: krrctl dump [OPTIONS] RECORDING\n"
+	"\n"
+	"Prints events, one a line: number, CPU, position counter, fingerprint, kind.\n"
+	"\n"
+	"  --cpu N     of this CPU only\n"
+	"  --kind K    of this kind only; krrctl info names the kinds\n"
+	"  --from A    from event A on\n"
+	"  --to B      up to event B\n";
+
+static const struct option options[] = {
+	{ "cpu", required_argument, NULL, 'c' },
+	{ "kind", required_argument, NULL, 'k' },
+	{ "from", required_argument, NULL, 'f' },
+	{ "to", required_argument, NULL, 't' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+struct filter {
+	int64_t cpu, kind;	/* -1: any */
+	uint64_t from, to;
+};
+
+static bool wanted(const struct filter *f, const struct krr_event *ev)
+{
+	return ev->number >= f->from && (f->cpu < 0 || ev->cpu == (uint64_t)f->cpu) &&
+	       (f->kind < 0 || KRR_KIND_ID(ev->kind) == f->kind);
+}
+
+static int dump(const struct krr_recording *rec, const struct filter *f)
+{
+	struct krr_log_reader *log;
+	struct krr_event ev;
+	char text[1024];
+	int n;
+
+	n = krr_log_open(rec->dirfd, "log.krr", true, &log);
+	if (n)
+		return n;
+	while ((n = krr_log_next(log, &ev)) > 0 && ev.number <= f->to) {
+		if (!wanted(f, &ev))
+			continue;
+		krr_event_text(krr_log_decoder(log), &ev, text, sizeof(text));
+		if (printf("%10" PRIu64 "  cpu %u  %8" PRIu64 "  %02x  %-9s %s\n", ev.number, ev.cpu,
+			   ev.pos, ev.fp, krr_kind_name(ev.kind), text) < 0)
+			break;
+	}
+	krr_log_close(log);
+	return n < 0 ? n : 0;
+}
+
+static int parse_kind(const char *name, int64_t *kind)
+{
+	*kind = krr_kind_by_name(name);
+	if (*kind < 0)
+		krr_err("dump: there is no kind \"%s\"; krrctl info names the kinds", name);
+	return *kind < 0 ? -EINVAL : 0;
+}
+
+static int parse(struct filter *f, int opt, const char *arg)
+{
+	uint64_t n;
+
+	if (opt == 'k')
+		return parse_kind(arg, &f->kind);
+	if (krr_parse_u64(arg, &n))
+		return -EINVAL;
+	if (opt == 'c')
+		f->cpu = (int64_t)(n & 0xffff);
+	else if (opt == 'f')
+		f->from = n;
+	else
+		f->to = n;
+	return 0;
+}
+
+int cmd_dump(int argc, char **argv)
+{
+	struct filter f = { .cpu = -1, .kind = -1, .to = UINT64_MAX };
+	struct krr_recording rec;
+	int opt, err;
+
+	while ((opt = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+		if (opt == 'h')
+			return usage_help(usage);
+		if (opt == '?' || parse(&f, opt, optarg))
+			return usage_error(usage);
+	}
+	if (optind + 1 != argc)
+		return usage_error(usage);
+	err = krr_recording_open(argv[optind], &rec);
+	if (!err)
+		err = dump(&rec, &f);
+	krr_recording_close(&rec);
+	return krr_exit_code(err);
+}

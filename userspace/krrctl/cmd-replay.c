@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* krrctl replay, krrctl verify */
+#include <getopt.h>
+#include <string.h>
+
+#include "krrctl/krrctl.h"
+#include "lib/util.h"
+
+#define TIMEOUT_S 30
+
+static const char replay_usage[] =
+	"usage: krrctl replay [OPTIONS] RECORDING\n"
+	"\n"
+	"  --verify       compare guest memory at the end, as krrctl verify does\n"
+	"  --console      print what the replayed kernel printed on its console\n"
+	"  --timeout S    give up after S seconds without progress (30; 0: never)\n"
+	"  --json         result as JSON\n"
+	"  --quiet        no progress\n";
+
+static const char verify_usage[] =
+	"usage: krrctl verify [OPTIONS] RECORDING\n"
+	"\n"
+	"Replays and compares guest memory with that at the end of the recording.\n"
+	"\n"
+	"  --timeout S    give up after S seconds without progress (30; 0: never)\n"
+	"  --json         result as JSON\n"
+	"  --quiet        no progress\n";
+
+static const struct option options[] = {
+	{ "verify", no_argument, NULL, 'v' },
+	{ "console", no_argument, NULL, 'c' },
+	{ "timeout", required_argument, NULL, 't' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static int run(int argc, char **argv, const char *usage, struct replay_options *o)
+{
+	uint64_t seconds;
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+		switch (opt) {
+		case 'v':
+			o->verify = true;
+			break;
+		case 'c':
+			o->console = true;
+			break;
+		case 't':
+			if (krr_parse_u64(optarg, &seconds) || seconds > 1000000)
+				return usage_error(usage);
+			o->timeout_s = (unsigned int)seconds;
+			break;
+		case 'j':
+			o->json = true;
+			break;
+		case 'q':
+			krr_quiet = true;
+			break;
+		case 'h':
+			return usage_help(usage);
+		default:
+			return usage_error(usage);
+		}
+	}
+	if (optind + 1 != argc || !krr_name_ok(argv[optind]))
+		return usage_error(usage);
+	return replay_run(argv[optind], o);
+}
+
+int cmd_replay(int argc, char **argv)
+{
+	struct replay_options o = { .timeout_s = TIMEOUT_S };
+
+	return run(argc, argv, replay_usage, &o);
+}
+
+int cmd_verify(int argc, char **argv)
+{
+	struct replay_options o = { .timeout_s = TIMEOUT_S, .verify = true };
+
+	return run(argc, argv, verify_usage, &o);
+}

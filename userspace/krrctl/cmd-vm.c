@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* krrctl vm, record, stop: VMs that krrd --host keeps running. */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "krrctl/krrctl.h"
+#include "lib/util.h"
+#include "vmm/link.h"
+#include "vmm/options.h"
+
+#define ANSWER_MS	60000u
+
+static const char vm_usage[] =
+	"usage: krrctl vm start NAME [OPTIONS]     start a VM that stays\n"
+	"       krrctl vm ls\n"
+	"       krrctl vm exec NAME -- COMMAND     run a command in it\n"
+	"       krrctl vm stop NAME\n"
+	"\n"
+	KRR_MACHINE_USAGE;
+
+static const char record_usage[] =
+	"usage: krrctl record VM RECORDING\n"
+	"\n"
+	"Begins a recording in a VM that krrctl vm start made; krrctl stop VM ends it.\n";
+
+static const char stop_usage[] =
+	"usage: krrctl stop VM\n"
+	"\n"
+	"Ends and seals the recording in a VM.\n";
+
+static bool wants_help(int argc, char **argv)
+{
+	return argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"));
+}
+
+/* The daemon stands beside krrctl, or in the path. */
+static int start(char **argv)
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 5);
+	char *slash;
+
+	argv[0] = "--host";
+	argv--;
+	if (n > 0) {
+		self[n] = '\0';
+		slash = strrchr(self, '/');
+		strcpy(slash + 1, "krrd");
+		argv[0] = self;
+		execv(self, argv);
+	}
+	argv[0] = "krrd";
+	execvp("krrd", argv);
+	krr_err("cannot run krrd, which must be beside krrctl or in the path: %s", strerror(errno));
+	return KRR_EXIT_PRECONDITION;
+}
+
+static int open_link(const char *name, enum krr_port port, struct krr_vm *vm,
+		     struct krr_link **link)
+{
+	int err;
+
+	err = krr_vm_open(name, vm);
+	if (err)
+		return err;
+	err = krr_link_open(port == KRR_PORT_EXEC ? vm->port : vm->control, 1000, link);
+	if (!err)
+		err = krr_link_hello(*link, 5000);
+	if (err == -EBUSY)
+		krr_err("another krrctl is using VM \"%s\"", name);
+	else if (err)
+		krr_err("the guest of VM \"%s\" does not answer: %s", name, strerror(-err));
+	return err;
+}
+
+static int vm_exec(const char *name, char **command)
+{
+	struct krr_link *link = NULL;
+	struct krr_vm vm;
+	int err, status = 0;
+
+	err = open_link(name, KRR_PORT_EXEC, &vm, &link);
+	if (!err) {
+		session_catch_signals();
+		err = session_exec(link, NULL, NULL, "", command, &status);
+		if (err == -EPIPE)
+			krr_err("VM \"%s\" ended before the command did", name);
+	}
+	krr_link_close(link);
+	krr_vm_free(&vm);
+	return err ? krr_exit_code(err) : status;
+}
+
+static int request(const char *name, uint32_t type, const char *text)
+{
+	__free_ptr char *reply = NULL;
+	struct krr_link *link = NULL;
+	struct krr_vm vm;
+	int err;
+
+	err = open_link(name, KRR_PORT_CONTROL, &vm, &link);
+	if (!err) {
+		err = krr_link_request(link, type, text, &reply, ANSWER_MS);
+		if (err)
+			krr_err("%s", reply && *reply ? reply : strerror(-err));
+	}
+	krr_link_close(link);
+	krr_vm_free(&vm);
+	return err == -EINVAL ? KRR_EXIT_FAILED : krr_exit_code(err);
+}
+
+static int vm_stop(const char *name)
+{
+	struct krr_qmp *qmp = NULL;
+	struct krr_vm vm;
+	int err, i;
+
+	err = krr_vm_open(name, &vm);
+	if (!err)
+		err = krr_qmp_connect(vm.qmp, 1000, &qmp);
+	if (!err)
+		err = krr_qmp_call(qmp, "quit", NULL, NULL);
+	krr_qmp_close(qmp);
+	for (i = 0; !err && i < 500 && !access(vm.dir, F_OK); i++)
+		krr_sleep_ms(10);
+	if (err && err != -ENOENT)
+		krr_err("cannot stop VM \"%s\": %s", name, strerror(-err));
+	krr_vm_free(&vm);
+	return krr_exit_code(err);
+}
+
+static int vm_ls(void)
+{
+	char **names, **p;
+
+	krr_vm_sweep();
+	if (krr_vm_list(&names) < 0)
+		return KRR_EXIT_FAILED;
+	for (p = names; *p; p++)
+		puts(*p);
+	krr_store_list_free(names);
+	return KRR_EXIT_OK;
+}
+
+int cmd_vm(int argc, char **argv)
+{
+	if (wants_help(argc, argv))
+		return usage_help(vm_usage);
+	if (argc == 2 && !strcmp(argv[1], "ls"))
+		return vm_ls();
+	if (argc >= 3 && !strcmp(argv[1], "start"))
+		return start(argv + 1);
+	if (argc == 3 && !strcmp(argv[1], "stop"))
+		return vm_stop(argv[2]);
+	if (argc >= 5 && !strcmp(argv[1], "exec") && !strcmp(argv[3], "--"))
+		return vm_exec(argv[2], argv + 4);
+	return usage_error(vm_usage);
+}
+
+int cmd_record(int argc, char **argv)
+{
+	if (wants_help(argc, argv))
+		return usage_help(record_usage);
+	if (argc != 3 || !krr_name_ok(argv[1]) || !krr_name_ok(argv[2]))
+		return usage_error(record_usage);
+	if (krr_recording_exists(argv[2]))
+		return KRR_EXIT_PRECONDITION;
+	return request(argv[1], KRR_FR_START, argv[2]);
+}
+
+int cmd_stop(int argc, char **argv)
+{
+	if (wants_help(argc, argv))
+		return usage_help(stop_usage);
+	if (argc != 2 || !krr_name_ok(argv[1]))
+		return usage_error(stop_usage);
+	return request(argv[1], KRR_FR_STOP, NULL);
+}

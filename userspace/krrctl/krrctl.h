@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the verbs of krrctl share. Each verb is cmd-VERB.c. */
+#ifndef KRR_KRRCTL_H
+#define KRR_KRRCTL_H
+
+#include <stdbool.h>
+
+#include "vmm/replay.h"
+#include "vmm/symbols.h"
+#include "vmm/verify.h"
+
+/* Verbs get their own argv, argv[0] being the verb; they return an exit status. */
+int cmd_doctor(int argc, char **argv);
+int cmd_run(int argc, char **argv);
+int cmd_replay(int argc, char **argv);
+int cmd_verify(int argc, char **argv);
+int cmd_ls(int argc, char **argv);
+int cmd_info(int argc, char **argv);
+int cmd_dump(int argc, char **argv);
+int cmd_rm(int argc, char **argv);
+int cmd_gdb(int argc, char **argv);
+int cmd_vm(int argc, char **argv);
+int cmd_record(int argc, char **argv);
+int cmd_stop(int argc, char **argv);
+
+/* main.c: --help goes to stdout and is no error */
+int usage_error(const char *usage);
+int usage_help(const char *usage);
+
+/* session.c: a command in a guest, with its output passed through */
+struct krr_link;
+struct krr_recorder;
+extern volatile int session_interrupted;
+
+void session_catch_signals(void);
+int session_exec(struct krr_link *link, struct krr_vm *vm, struct krr_recorder *recorder,
+		 const char *record, char *const argv[], int *status);
+
+/* replay-run.c: a replay from start to end, with a report */
+struct replay_options {
+	unsigned int timeout_s;
+	bool verify, json, console;
+};
+
+int replay_run(const char *name, const struct replay_options *opts);
+
+/* report.c: what is printed about a replay */
+void report_divergence(struct krr_replay *rp, bool json);
+void report_hang(struct krr_replay *rp, const char *what);
+void report_verify(const struct krr_verify *v, const struct krr_symbols *syms, const char *name);
+char *human_bytes(uint64_t bytes);
+
+#endif /* KRR_KRRCTL_H */

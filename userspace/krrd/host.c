@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * krrd on the host: owns one VM and its recorder until QEMU ends.
+ *
+ * The parent returns when the guest answers, so that the next command can use
+ * it; the child stays.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "krrd/krrd.h"
+#include "lib/util.h"
+#include "vmm/link.h"
+#include "vmm/options.h"
+#include "vmm/recorder.h"
+
+#define BOOT_NS 120000000000ull
+
+static volatile sig_atomic_t told_to_end;
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	told_to_end = 1;
+}
+
+static const struct option options[] = { KRR_MACHINE_OPTIONS, { NULL, 0, NULL, 0 } };
+
+static int wait_for_guest(struct krr_vm *vm)
+{
+	uint64_t deadline = krr_now_ns() + BOOT_NS;
+	struct krr_link *link = NULL;
+	int err;
+
+	err = krr_link_open(vm->port, 10000, &link);
+	while (!err) {
+		err = krr_link_hello(link, 500);
+		if (!err || err != -ETIMEDOUT || krr_now_ns() > deadline || told_to_end)
+			break;
+		err = 0;
+	}
+	krr_link_close(link);
+	if (err) {
+		krr_err("the guest of VM \"%s\" did not come up: %s", vm->name, strerror(-err));
+		krr_vm_explain(vm);
+	}
+	return err;
+}
+
+/* @tell: pipe to the parent; gets one byte, the exit status of "vm start". */
+static int own_vm(const char *name, struct krr_machine *m, int tell)
+{
+	struct krr_machine_io io = { 0 };
+	struct krr_recorder *rec = NULL;
+	struct krr_vm vm;
+	uint8_t status;
+	int err;
+
+	err = krr_vm_create(name, m->mem, &vm);
+	if (!err) {
+		io.port = vm.port;
+		io.control = vm.control;
+		err = krr_vm_spawn(&vm, m, &io);
+	}
+	if (!err)
+		err = krr_recorder_start(&vm, m, &rec);
+	if (!err)
+		err = wait_for_guest(&vm);
+	status = (uint8_t)krr_exit_code(err);
+	krr_write_full(tell, &status, 1);
+	close(tell);
+	if (!err) {
+		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+		dup2(null, 0);
+		dup2(null, 1);
+		dup2(null, 2);
+	}
+	while (!err && !told_to_end && krr_vm_running(&vm))
+		krr_sleep_ms(50);
+	krr_recorder_end(rec, NULL);
+	krr_vm_destroy(&vm);
+	return status;
+}
+
+static int fork_daemon(const char *name, struct krr_machine *m)
+{
+	uint8_t status = KRR_EXIT_FAILED;
+	int tell[2];
+	pid_t pid;
+
+	if (pipe2(tell, O_CLOEXEC) < 0)
+		return KRR_EXIT_FAILED;
+	pid = fork();
+	if (!pid) {
+		struct sigaction sa = { .sa_handler = on_signal };
+
+		close(tell[0]);
+		setsid();
+		sigaction(SIGTERM, &sa, NULL);
+		signal(SIGPIPE, SIG_IGN);
+		_exit(own_vm(name, m, tell[1]));
+	}
+	close(tell[1]);
+	if (pid > 0 && krr_read_full(tell[0], &status, 1) != 1)
+		status = KRR_EXIT_FAILED;
+	close(tell[0]);
+	return status;
+}
+
+/**
+ * krrd_host() - the host's role
+ * @argc: words
+ * @argv: "--host", name of the VM, options of the machine
+ *
+ * Return: exit status, once the guest answers.
+ */
+int krrd_host(int argc, char **argv)
+{
+	struct krr_machine m;
+	int opt, status = 0;
+
+	if (argc < 2 || !krr_name_ok(argv[1])) {
+		krr_err("after --host, the name of a VM is needed");
+		return KRR_EXIT_USAGE;
+	}
+	krr_machine_defaults(&m);
+	krr_machine_option(&m, KRR_OPT_ACCEL, "auto");
+	while ((opt = getopt_long(argc - 1, argv + 1, "+", options, NULL)) >= 0)
+		if (krr_machine_option(&m, opt, optarg))
+			return KRR_EXIT_USAGE;
+	if (optind != argc - 1) {
+		krr_err("what is \"%s\" for? vm start takes a name and options", argv[optind + 1]);
+		return KRR_EXIT_USAGE;
+	}
+	krr_salvage();
+	status = krr_exit_code(krr_machine_complete(&m));
+	return status ? status : fork_daemon(argv[1], &m);
+}

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Names of what stands in the event stream, and an event as a line of text. */
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/format.h"
+#include "lib/util.h"
+
+#define BYTES_SHOWN 16
+
+static const char *const names[] = {
+#define X(NAME, name, shape, id, desc) [id] = #name,
+	KRR_EVENTS(X)
+#undef X
+};
+
+static const char *const descriptions[] = {
+#define X(NAME, name, shape, id, desc) [id] = desc,
+	KRR_EVENTS(X)
+#undef X
+};
+
+static const char *const stops[] = {
+	[KRR_STOP_NONE] = "none",
+	[KRR_STOP_REQUEST] = "request",
+	[KRR_STOP_PANIC] = "panic",
+	[KRR_STOP_OVERRUN] = "overrun",
+	[KRR_STOP_UNSUPPORTED] = "unsupported",
+	[KRR_STOP_REBOOT] = "reboot",
+};
+
+static const char *const hows[] = {
+	[KRR_HOW_START] = "start",
+	[KRR_HOW_USER] = "user",
+	[KRR_HOW_IDLE] = "idle",
+	[KRR_HOW_YIELD] = "yield",
+};
+
+static const char *const states[] = {
+	[KRR_ST_IDLE] = "idle",
+	[KRR_ST_PARKED_START] = "parked at the start",
+	[KRR_ST_RECORDING] = "recording",
+	[KRR_ST_REPLAYING] = "replaying",
+	[KRR_ST_PARKED_END] = "parked at the end",
+	[KRR_ST_DIVERGED] = "diverged",
+	[KRR_ST_CUT] = "log ended",
+	[KRR_ST_LOST] = "recording given up",
+};
+
+static const char *const registers[KRR_NR_ENTRY_WORDS] = {
+	"r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx",
+	"rdx", "rsi", "rdi", "orig_rax", "rip", "cs", "eflags", "rsp", "ss", "cr2", "segs",
+};
+
+static const char *const exceptions[] = {
+	"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "vec9", "#TS", "#NP",
+	"#SS", "#GP", "#PF", "vec15", "#MF", "#AC", "#MC", "#XM", "#VE", "#CP",
+};
+
+static const char *lookup(const char *const *table, size_t n, uint32_t i)
+{
+	return i < n && table[i] ? table[i] : "?";
+}
+
+/** krr_kind_name() - name of a kind byte, "?" for one that is not known */
+const char *krr_kind_name(uint32_t kind)
+{
+	return lookup(names, ARRAY_SIZE(names), kind > 255 ? UINT32_MAX : KRR_KIND_ID(kind));
+}
+
+/** krr_kind_description() - a few words on a kind byte */
+const char *krr_kind_description(uint32_t kind)
+{
+	return lookup(descriptions, ARRAY_SIZE(descriptions), KRR_KIND_ID(kind));
+}
+
+/** krr_kind_by_name() - id of the kind with this name, or -1 */
+int krr_kind_by_name(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		if (names[i] && !strcmp(names[i], name))
+			return (int)i;
+	return -1;
+}
+
+/** krr_stop_name() - name of an enum krr_stop */
+const char *krr_stop_name(uint32_t reason)
+{
+	return lookup(stops, ARRAY_SIZE(stops), reason);
+}
+
+/** krr_how_name() - name of an enum krr_how */
+const char *krr_how_name(uint32_t how)
+{
+	return lookup(hows, ARRAY_SIZE(hows), how);
+}
+
+/** krr_state_name() - name of an enum krr_state */
+const char *krr_state_name(uint32_t state)
+{
+	return lookup(states, ARRAY_SIZE(states), state);
+}
+
+/** krr_vector_name() - name of an entry's vector; "irq" above the exceptions */
+const char *krr_vector_name(uint32_t vector)
+{
+	switch (vector) {
+	case KRR_VEC_SYSCALL:
+		return "syscall";
+	case KRR_VEC_SYSENTER:
+		return "sysenter";
+	case KRR_VEC_SYSCALL32:
+		return "syscall32";
+	case KRR_VEC_INT80:
+		return "int80";
+	}
+	return vector < ARRAY_SIZE(exceptions) ? exceptions[vector] : "irq";
+}
+
+struct out {
+	char *buf;
+	size_t room, n;
+};
+
+static void add(struct out *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void add(struct out *o, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	if (o->n >= o->room)
+		return;
+	va_start(ap, fmt);
+	n = vsnprintf(o->buf + o->n, o->room - o->n, fmt, ap);
+	va_end(ap);
+	if (n > 0)
+		o->n += (size_t)n;
+	if (o->n >= o->room)
+		o->n = o->room - 1;
+}
+
+static void add_bytes(struct out *o, const uint8_t *p, size_t len)
+{
+	size_t i, shown = len < BYTES_SHOWN ? len : BYTES_SHOWN;
+
+	for (i = 0; i < shown; i++)
+		add(o, "%s%02x", i ? " " : "", p[i]);
+	add(o, "%s |", len > shown ? " .." : "");
+	for (i = 0; i < shown; i++)
+		add(o, "%c", isprint(p[i]) ? p[i] : '.');
+	add(o, "|");
+}
+
+static void add_entry(struct out *o, const struct krr_entry *e)
+{
+	unsigned int i;
+
+	add(o, "%s", krr_vector_name(e->vector));
+	if (e->vector < KRR_VEC_SYSCALL)
+		add(o, " %u err %" PRId64, e->vector, e->error);
+	else
+		add(o, " nr %" PRId64, (int64_t)e->word[15]);
+	add(o, " rip %#" PRIx64, e->word[16]);
+	if (e->vector == 14)
+		add(o, " cr2 %#" PRIx64, e->word[KRR_ENTRY_CR2]);
+	for (i = 0; i < KRR_NR_ENTRY_WORDS; i++)
+		if (e->changed & 1u << i && i != 15 && i != 16 && i != KRR_ENTRY_CR2)
+			add(o, " %s=%#" PRIx64, registers[i], e->word[i]);
+}
+
+static void add_blob(struct out *o, const struct krr_decoder *d, const struct krr_event *ev)
+{
+	struct krr_cursor c = { .p = ev->data, .end = ev->data + ev->len };
+	uint64_t left;
+
+	switch (ev->kind) {
+	case KRR_EV_ENTRY:
+		add_entry(o, &d->entry[ev->cpu]);
+		return;
+	case KRR_EV_UREAD:
+		left = krr_get_varint(&c);
+		add(o, "%zu bytes", (size_t)(c.end - c.p));
+		if (left)
+			add(o, ", %" PRIu64 " not copied", left);
+		add(o, "  ");
+		add_bytes(o, c.p, (size_t)(c.end - c.p));
+		return;
+	case KRR_EV_UFAULT:
+		krr_get_varint(&c);
+		add(o, "err %#" PRIx64, krr_get_varint(&c));
+		add(o, " cr2 %#" PRIx64, krr_get_varint(&c));
+		add(o, " left %" PRIu64, krr_get_varint(&c));
+		return;
+	case KRR_EV_PANIC:
+	case KRR_EV_MARK:
+		add(o, "\"");
+		for (; c.p < c.end && *c.p; c.p++)
+			add(o, "%c", isprint(*c.p) ? *c.p : '.');
+		add(o, "\"");
+		return;
+	}
+	add(o, "%u bytes  ", ev->len);
+	add_bytes(o, ev->data, ev->len);
+}
+
+/**
+ * krr_event_text() - payload of an event in words
+ * @d: decoder, right after it gave @ev
+ * @ev: event, its data still valid
+ * @buf: result, always ended
+ * @room: bytes there, at least 1
+ *
+ * Return: length of the text.
+ */
+size_t krr_event_text(const struct krr_decoder *d, const struct krr_event *ev,
+		      char *buf, size_t room)
+{
+	struct out o = { buf, room, 0 };
+
+	buf[0] = '\0';
+	switch (ev->kind) {
+	case KRR_EV_STOP:
+		add(&o, "%s", krr_stop_name((uint32_t)ev->arg[0]));
+		return o.n;
+	case KRR_EV_ACQUIRE:
+		add(&o, "cpu %u, %s", ev->cpu, krr_how_name(ev->arg[0] & 15));
+		return o.n;
+	case KRR_EV_IRQ:
+		add(&o, "vector %" PRIu64, ev->arg[0]);
+		return o.n;
+	case KRR_EV_YIELD:
+		return o.n;
+	case KRR_EV_TSC:
+		add(&o, "%+" PRId64, krr_unzigzag(ev->arg[0]));
+		return o.n;
+	case KRR_EV_UATOMIC:
+		add(&o, "result %" PRId64 " old %#" PRIx64, krr_unzigzag(ev->arg[0]), ev->arg[1]);
+		return o.n;
+	}
+	switch (ev->kind & KRR_SHAPE_MASK) {
+	case KRR_SHAPE_V:
+		add(&o, "%#" PRIx64, ev->arg[0]);
+		break;
+	case KRR_SHAPE_VV:
+		add(&o, "%#" PRIx64 " %#" PRIx64, ev->arg[0], ev->arg[1]);
+		break;
+	case KRR_SHAPE_B:
+		add_blob(&o, d, ev);
+		break;
+	}
+	return o.n;
+}

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Reading and writing manifest.json. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/manifest.h"
+#include "lib/util.h"
+
+#define FILE_NAME	"manifest.json"
+#define MAX_BYTES	(1u << 20)
+
+enum type { TEXT, NUMBER, FLAG };
+
+struct field {
+	const char *name;
+	enum type type;
+	size_t offset;
+	bool must;
+};
+
+#define F(type, member, must) { #member, type, offsetof(struct krr_manifest, member), must }
+
+static const struct field fields[] = {
+	F(TEXT, name, true),
+	F(TEXT, created, true),
+	F(TEXT, build_id, true),
+	F(TEXT, release, true),
+	F(TEXT, kversion, true),
+	F(TEXT, cmdline, false),
+	F(NUMBER, tsc_khz, false),
+	F(TEXT, qemu_version, true),
+	F(TEXT, machine, true),
+	F(TEXT, cpu, true),
+	F(TEXT, accel, true),
+	F(NUMBER, smp, true),
+	F(NUMBER, mem, true),
+	F(NUMBER, disk_bytes, true),
+	F(FLAG, net, true),
+	F(TEXT, qemu_argv, false),
+	F(NUMBER, hdr_gpa, true),
+	F(NUMBER, ring_base, true),
+	F(NUMBER, events, true),
+	F(NUMBER, raw_bytes, true),
+	F(NUMBER, log_bytes, true),
+	F(FLAG, complete, true),
+	F(TEXT, stop_reason, false),
+	F(TEXT, message, false),
+	F(NUMBER, start_pause_ms, false),
+	F(NUMBER, end_pause_ms, false),
+	F(NUMBER, duration_ms, false),
+	F(NUMBER, throttled, false),
+	F(NUMBER, handovers, false),
+	F(TEXT, ram_path, false),
+	F(NUMBER, generation, false),
+};
+
+static char **text_of(const struct krr_manifest *m, const struct field *f)
+{
+	return (char **)((char *)m + f->offset);
+}
+
+static uint64_t *number_of(const struct krr_manifest *m, const struct field *f)
+{
+	return (uint64_t *)((char *)m + f->offset);
+}
+
+static bool *flag_of(const struct krr_manifest *m, const struct field *f)
+{
+	return (bool *)((char *)m + f->offset);
+}
+
+static json_t *to_json(const struct krr_manifest *m)
+{
+	json_t *root = json_object(), *kinds = json_object();
+	const struct field *f;
+	unsigned int i;
+	char id[8];
+
+	json_object_set_new(root, "krr_manifest", json_integer(KRR_MANIFEST_VERSION));
+	json_object_set_new(root, "format", json_integer(KRR_FORMAT_VERSION));
+	for (f = fields; f < fields + ARRAY_SIZE(fields); f++) {
+		if (f->type == NUMBER)
+			json_object_set_new(root, f->name, json_integer((json_int_t)*number_of(m, f)));
+		else if (f->type == FLAG)
+			json_object_set_new(root, f->name, json_boolean(*flag_of(m, f)));
+		else if (*text_of(m, f))
+			json_object_set_new(root, f->name,
+					    json_string(*text_of(m, f)) ?: json_string("?"));
+	}
+	for (i = 0; i < KRR_NR_KINDS; i++) {
+		if (!m->count[i])
+			continue;
+		snprintf(id, sizeof(id), "%u", i);
+		json_object_set_new(kinds, i < KRR_NR_IDS ? krr_kind_name(i) : id,
+				    json_pack("{s:I,s:I}", "events", (json_int_t)m->count[i],
+					      "bytes", (json_int_t)m->bytes[i]));
+	}
+	json_object_set_new(root, "kinds", kinds);
+	return root;
+}
+
+/** krr_manifest_json() - the manifest as text, freed by free() */
+char *krr_manifest_json(const struct krr_manifest *m)
+{
+	json_t *root = to_json(m);
+	char *text = json_dumps(root, JSON_INDENT(2));
+
+	json_decref(root);
+	return text;
+}
+
+/**
+ * krr_manifest_save() - write manifest.json, all of it or nothing
+ * @dirfd: directory of the recording
+ * @m: what to write
+ */
+int krr_manifest_save(int dirfd, const struct krr_manifest *m)
+{
+	__free_ptr char *text = krr_manifest_json(m);
+	__close_fd int fd = -1;
+	int err;
+
+	if (!text)
+		return -ENOMEM;
+	fd = openat(dirfd, FILE_NAME ".tmp",
+		    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	err = krr_write_full(fd, text, strlen(text));
+	if (!err)
+		err = krr_write_full(fd, "\n", 1);
+	if (!err && fsync(fd) < 0)
+		err = -errno;
+	if (!err && renameat(dirfd, FILE_NAME ".tmp", dirfd, FILE_NAME) < 0)
+		err = -errno;
+	return err;
+}
+
+static int wrong(const char *name, const char *what)
+{
+	krr_err("manifest.json is damaged: \"%s\" %s", name, what);
+	return -EBADMSG;
+}
+
+static int take_field(struct krr_manifest *m, const struct field *f, json_t *v)
+{
+	if (!v)
+		return f->must ? wrong(f->name, "is missing") : 0;
+	switch (f->type) {
+	case NUMBER:
+		if (!json_is_integer(v))
+			return wrong(f->name, "must be a number");
+		*number_of(m, f) = (uint64_t)json_integer_value(v);
+		return 0;
+	case FLAG:
+		if (!json_is_boolean(v))
+			return wrong(f->name, "must be true or false");
+		*flag_of(m, f) = json_is_true(v);
+		return 0;
+	case TEXT:
+		if (!json_is_string(v))
+			return wrong(f->name, "must be a string");
+		*text_of(m, f) = krr_strf("%s", json_string_value(v));
+		return 0;
+	}
+	return 0;
+}
+
+static int take_counts(struct krr_manifest *m, json_t *kinds)
+{
+	const char *name;
+	uint64_t id;
+	json_t *v;
+	int i;
+
+	json_object_foreach(kinds, name, v) {
+		i = krr_kind_by_name(name);
+		if (i < 0 && !krr_parse_u64(name, &id) && id < KRR_NR_KINDS)
+			i = (int)id;
+		if (i < 0 || !json_is_integer(json_object_get(v, "events")) ||
+		    !json_is_integer(json_object_get(v, "bytes")))
+			return wrong("kinds", "has an entry that is none");
+		m->count[i] = (uint64_t)json_integer_value(json_object_get(v, "events"));
+		m->bytes[i] = (uint64_t)json_integer_value(json_object_get(v, "bytes"));
+	}
+	return 0;
+}
+
+static int check_ranges(const struct krr_manifest *m)
+{
+	if (!m->smp || m->smp > KRR_MAX_CPUS)
+		return wrong("smp", "is not a number of CPUs that krr records");
+	if (m->mem < (1u << 20) || m->mem > 3ull << 30 || m->mem & 4095)
+		return wrong("mem", "is not a size of guest RAM that krr records");
+	if (m->hdr_gpa & 4095 || m->hdr_gpa >= m->mem)
+		return wrong("hdr_gpa", "is not the address of a page in guest RAM");
+	if (m->disk_bytes > 1ull << 46)
+		return wrong("disk_bytes", "is too large");
+	return 0;
+}
+
+static int from_json(struct krr_manifest *m, json_t *root)
+{
+	json_t *version = json_object_get(root, "krr_manifest");
+	const struct field *f;
+	int err;
+
+	if (!json_is_integer(version))
+		return wrong("krr_manifest", "is missing");
+	if (json_integer_value(version) != KRR_MANIFEST_VERSION) {
+		krr_err("manifest.json has version %lld, this krrctl reads %d; use the krr that made it",
+			(long long)json_integer_value(version), KRR_MANIFEST_VERSION);
+		return -EBADMSG;
+	}
+	for (f = fields; f < fields + ARRAY_SIZE(fields); f++) {
+		err = take_field(m, f, json_object_get(root, f->name));
+		if (err)
+			return err;
+	}
+	err = check_ranges(m);
+	return err ? err : take_counts(m, json_object_get(root, "kinds"));
+}
+
+/**
+ * krr_manifest_load() - read and check manifest.json
+ * @dirfd: directory of the recording
+ * @m: result, freed by krr_manifest_free() also after an error
+ *
+ * Return: 0, -ENOENT when there is none, or -EBADMSG (said on stderr).
+ */
+int krr_manifest_load(int dirfd, struct krr_manifest *m)
+{
+	__free_ptr char *text = krr_read_file_at(dirfd, FILE_NAME, MAX_BYTES);
+	json_error_t error;
+	json_t *root;
+	int err;
+
+	memset(m, 0, sizeof(*m));
+	if (!text && errno == ENOENT)
+		return -ENOENT;
+	if (!text) {
+		krr_err("cannot read manifest.json: %s", strerror(errno));
+		return -EBADMSG;
+	}
+	root = json_loads(text, 0, &error);
+	if (!root) {
+		krr_err("manifest.json is damaged: line %d: %s", error.line, error.text);
+		return -EBADMSG;
+	}
+	err = from_json(m, root);
+	json_decref(root);
+	return err;
+}
+
+/** krr_manifest_set_counts() - take over what a decoder counted */
+void krr_manifest_set_counts(struct krr_manifest *m, const struct krr_decoder *d)
+{
+	m->events = d->number;
+	m->raw_bytes = d->offset;
+	memcpy(m->count, d->count, sizeof(m->count));
+	memcpy(m->bytes, d->bytes, sizeof(m->bytes));
+}
+
+/** krr_manifest_free() - free the strings, leave an empty manifest */
+void krr_manifest_free(struct krr_manifest *m)
+{
+	const struct field *f;
+
+	for (f = fields; f < fields + ARRAY_SIZE(fields); f++)
+		if (f->type == TEXT)
+			free(*text_of(m, f));
+	memset(m, 0, sizeof(*m));
+}

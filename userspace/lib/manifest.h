@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * manifest.json: what a recording is, and the machine that it needs.
+ *
+ * The file may come from somewhere else, so each field has a type and a range;
+ * the strings that end up on a command line of QEMU are checked by vmm/machine.c.
+ */
+#ifndef KRR_LIB_MANIFEST_H
+#define KRR_LIB_MANIFEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/format.h"
+
+#define KRR_MANIFEST_VERSION 1
+
+struct krr_manifest {
+	char *name;
+	char *created;		/* ISO 8601, UTC */
+
+	/* guest kernel */
+	char *build_id;		/* hex */
+	char *release, *kversion;
+	char *cmdline;
+	uint64_t tsc_khz;
+
+	/* machine */
+	char *qemu_version;
+	char *machine, *cpu, *accel;
+	uint64_t smp, mem, disk_bytes;
+	bool net;
+	char *qemu_argv;	/* as run, for people */
+	uint64_t hdr_gpa, ring_base;
+
+	/* log; counts by kind stand in @count, @bytes, by id */
+	uint64_t events, raw_bytes, log_bytes;
+	uint64_t count[KRR_NR_KINDS], bytes[KRR_NR_KINDS];
+
+	/* how it went */
+	bool complete;		/* false: cut off, there is no end.ram */
+	char *stop_reason, *message;
+	uint64_t start_pause_ms, end_pause_ms, duration_ms;
+	uint64_t throttled, handovers;
+
+	/* only while it is being recorded: where the rest of the events is */
+	char *ram_path;
+	uint64_t generation;
+};
+
+int krr_manifest_load(int dirfd, struct krr_manifest *m);
+int krr_manifest_save(int dirfd, const struct krr_manifest *m);
+char *krr_manifest_json(const struct krr_manifest *m);
+void krr_manifest_set_counts(struct krr_manifest *m, const struct krr_decoder *d);
+void krr_manifest_free(struct krr_manifest *m);
+
+#endif /* KRR_LIB_MANIFEST_H */

@@ -1,0 +1,474 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Messages, time, numbers, files. */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/fs.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "lib/util.h"
+
+#define COPY_BYTES (1u << 20)
+#define PAGE 4096u
+
+const char *krr_program = "krr";
+bool krr_quiet;
+
+static void say(const char *fmt, va_list ap)
+{
+	char text[4096];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	fprintf(stderr, "%s: %s\n", krr_program, text);
+}
+
+/**
+ * krr_err() - say what went wrong, on stderr
+ * @fmt: what was expected, what was found, what to try; no newline
+ */
+void krr_err(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(fmt, ap);
+	va_end(ap);
+}
+
+/**
+ * krr_info() - say what is being done, on stderr, unless krr_quiet
+ * @fmt: one line, no newline
+ */
+void krr_info(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (krr_quiet)
+		return;
+	va_start(ap, fmt);
+	say(fmt, ap);
+	va_end(ap);
+}
+
+/**
+ * krr_strf() - a formatted string in memory of its own
+ * @fmt: as of printf
+ *
+ * Return: never NULL; the program aborts when out of memory. Freed by free().
+ */
+char *krr_strf(const char *fmt, ...)
+{
+	va_list ap;
+	char *s;
+
+	va_start(ap, fmt);
+	if (vasprintf(&s, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	return s;
+}
+
+/**
+ * krr_exit_code() - exit status for a result
+ * @err: 0 or -errno
+ */
+int krr_exit_code(int err)
+{
+	switch (err) {
+	case 0:
+		return KRR_EXIT_OK;
+	case -EINVAL:
+		return KRR_EXIT_USAGE;
+	case -EBADMSG:
+		return KRR_EXIT_DAMAGED;
+	case -EILSEQ:
+		return KRR_EXIT_DIVERGED;
+	case -ETIMEDOUT:
+		return KRR_EXIT_TIMEOUT;
+	case -ENODEV:
+	case -ENOENT:
+	case -EEXIST:
+	case -ENOSPC:
+	case -EACCES:
+	case -EBUSY:
+	case -EOPNOTSUPP:
+	case -ELOOP:
+		return KRR_EXIT_PRECONDITION;
+	default:
+		return KRR_EXIT_FAILED;
+	}
+}
+
+/** krr_now_ns() - monotonic time in nanoseconds */
+uint64_t krr_now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/** krr_sleep_ms() - sleep, at most until a signal */
+void krr_sleep_ms(unsigned int ms)
+{
+	struct timespec t = { ms / 1000, (long)(ms % 1000) * 1000000 };
+
+	nanosleep(&t, NULL);
+}
+
+/**
+ * krr_parse_u64() - a number in decimal, or in hex after 0x
+ * @text: the whole of it must be a number
+ * @value: result
+ *
+ * Return: 0 or -EINVAL.
+ */
+int krr_parse_u64(const char *text, uint64_t *value)
+{
+	char *end;
+
+	if (!isdigit((unsigned char)text[0]))
+		return -EINVAL;
+	errno = 0;
+	*value = strtoull(text, &end, 0);
+	return errno || *end ? -EINVAL : 0;
+}
+
+/**
+ * krr_parse_size() - a number of bytes with an optional K, M or G
+ * @text: e.g. "512M"
+ * @bytes: result
+ *
+ * Return: 0, -EINVAL, or -ERANGE when it does not fit.
+ */
+int krr_parse_size(const char *text, uint64_t *bytes)
+{
+	unsigned int shift = 0;
+	uint64_t n;
+	char *end;
+
+	if (!isdigit((unsigned char)text[0]))
+		return -EINVAL;
+	errno = 0;
+	n = strtoull(text, &end, 0);
+	if (errno)
+		return -ERANGE;
+	switch (toupper((unsigned char)*end)) {
+	case 'G':
+		shift = 30;
+		break;
+	case 'M':
+		shift = 20;
+		break;
+	case 'K':
+		shift = 10;
+		break;
+	}
+	if (shift)
+		end++;
+	if (*end)
+		return -EINVAL;
+	if (n > UINT64_MAX >> shift)
+		return -ERANGE;
+	*bytes = n << shift;
+	return 0;
+}
+
+/**
+ * krr_mkdirs() - make a directory and its parents
+ * @path: what to make; directories that exist are left alone
+ * @mode: of each that is made
+ */
+int krr_mkdirs(const char *path, mode_t mode)
+{
+	__free_ptr char *s = krr_strf("%s", path);
+	char *p;
+
+	for (p = s + 1; *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		if (mkdir(s, mode) < 0 && errno != EEXIST)
+			return -errno;
+		*p = '/';
+	}
+	return mkdir(s, mode) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+/**
+ * krr_private_dir() - make a directory that is only ours
+ * @path: made with mode 0700; one that exists must be a real directory of ours
+ */
+int krr_private_dir(const char *path)
+{
+	struct stat st;
+	int err;
+
+	err = krr_mkdirs(path, 0700);
+	if (!err && lstat(path, &st) < 0)
+		err = -errno;
+	if (err) {
+		krr_err("cannot make the directory %s: %s", path, strerror(-err));
+		return err;
+	}
+	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid()) {
+		krr_err("%s must be a directory owned by user %u; it is not: remove it, or set another",
+			path, geteuid());
+		return -EACCES;
+	}
+	return 0;
+}
+
+/**
+ * krr_remove_tree() - remove a file, or a directory with what is in it
+ * @dirfd: where
+ * @name: what; symlinks are removed, not followed
+ */
+int krr_remove_tree(int dirfd, const char *name)
+{
+	struct dirent *de;
+	int fd, err = 0;
+	DIR *dir;
+
+	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return unlinkat(dirfd, name, 0) < 0 ? -errno : 0;
+	dir = fdopendir(fd);
+	if (!dir) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	while (!err && (de = readdir(dir)))
+		if (strcmp(de->d_name, ".") && strcmp(de->d_name, ".."))
+			err = krr_remove_tree(fd, de->d_name);
+	closedir(dir);
+	if (!err && unlinkat(dirfd, name, AT_REMOVEDIR) < 0)
+		err = -errno;
+	return err;
+}
+
+/** krr_write_full() - write all of it, or return -errno */
+int krr_write_full(int fd, const void *buf, size_t len)
+{
+	const char *p = buf;
+	ssize_t n;
+
+	while (len) {
+		n = write(fd, p, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/** krr_read_full() - read until @len bytes or the end; bytes read or -errno */
+ssize_t krr_read_full(int fd, void *buf, size_t len)
+{
+	size_t got = 0;
+	ssize_t n;
+
+	while (got < len) {
+		n = read(fd, (char *)buf + got, len - got);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (!n)
+			break;
+		got += (size_t)n;
+	}
+	return (ssize_t)got;
+}
+
+/** krr_pread_full() - the same at an offset */
+ssize_t krr_pread_full(int fd, void *buf, size_t len, off_t at)
+{
+	size_t got = 0;
+	ssize_t n;
+
+	while (got < len) {
+		n = pread(fd, (char *)buf + got, len - got, at + (off_t)got);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (!n)
+			break;
+		got += (size_t)n;
+	}
+	return (ssize_t)got;
+}
+
+/**
+ * krr_read_file_at() - a small text file as a string
+ * @dirfd: where
+ * @name: which; symlinks are not followed
+ * @limit: a longer file is refused
+ *
+ * Return: the text, freed by free(), or NULL with errno set.
+ */
+char *krr_read_file_at(int dirfd, const char *name, size_t limit)
+{
+	__close_fd int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	ssize_t n;
+	char *s;
+
+	if (fd < 0)
+		return NULL;
+	s = malloc(limit + 2);
+	if (!s)
+		abort();
+	n = krr_read_full(fd, s, limit + 1);
+	if (n < 0 || (size_t)n > limit) {
+		errno = n < 0 ? (int)-n : EFBIG;
+		free(s);
+		return NULL;
+	}
+	s[n] = '\0';
+	return s;
+}
+
+/** krr_print_tail() - the last lines of a text file, indented */
+void krr_print_tail(FILE *to, const char *path, unsigned int lines)
+{
+	__close_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char buf[8192], *p, *line, *save = NULL;
+	unsigned int n = 0;
+	struct stat st;
+	ssize_t len;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return;
+	len = krr_pread_full(fd, buf, sizeof(buf) - 1,
+			     st.st_size > (off_t)sizeof(buf) - 1 ?
+			     st.st_size - (off_t)sizeof(buf) + 1 : 0);
+	if (len <= 0)
+		return;
+	buf[len] = '\0';
+	for (p = buf + len; p > buf; p--)
+		if (p[-1] == '\n' && ++n > lines)
+			break;
+	for (line = strtok_r(p, "\r\n", &save); line; line = strtok_r(NULL, "\r\n", &save))
+		fprintf(to, "    %s\n", line);
+}
+
+static bool all_zero(const unsigned char *p, size_t len)
+{
+	return !p[0] && !memcmp(p, p + 1, len - 1);
+}
+
+static int copy_extent(int from, int to, off_t at, off_t end, unsigned char *buf, uint64_t *copied)
+{
+	ssize_t n, i, run;
+	int err = 0;
+
+	for (; at < end; at += n) {
+		n = krr_pread_full(from, buf, end - at < (off_t)COPY_BYTES ?
+				   (size_t)(end - at) : COPY_BYTES, at);
+		if (n <= 0)
+			return n ? (int)n : -EIO;
+		for (i = 0; i < n; i += run) {
+			ssize_t page = n - i < PAGE ? n - i : PAGE;
+
+			run = page;
+			if (all_zero(buf + i, (size_t)page))
+				continue;
+			while (i + run < n) {
+				page = n - i - run < PAGE ? n - i - run : PAGE;
+				if (all_zero(buf + i + run, (size_t)page))
+					break;
+				run += page;
+			}
+			if (lseek(to, at + i, SEEK_SET) < 0)
+				return -errno;
+			err = krr_write_full(to, buf + i, (size_t)run);
+			if (err)
+				return err;
+			*copied += (uint64_t)run;
+		}
+	}
+	return 0;
+}
+
+/**
+ * krr_copy_sparse() - copy a RAM image, holes and zero pages left out
+ * @from: file to copy
+ * @to: empty file; gets the same length
+ * @copied: bytes that were really copied; 0 when the file system shared them
+ */
+int krr_copy_sparse(int from, int to, uint64_t *copied)
+{
+	__free_ptr unsigned char *buf = NULL;
+	off_t data, hole = 0;
+	struct stat st;
+	int err = 0;
+
+	*copied = 0;
+	if (fstat(from, &st) < 0)
+		return -errno;
+	if (!ioctl(to, FICLONE, from))
+		return 0;
+	if (ftruncate(to, st.st_size) < 0)
+		return -errno;
+	buf = malloc(COPY_BYTES);
+	if (!buf)
+		return -ENOMEM;
+	while (!err) {
+		data = lseek(from, hole, SEEK_DATA);
+		if (data < 0)
+			return errno == ENXIO ? 0 : -errno;
+		hole = lseek(from, data, SEEK_HOLE);
+		if (hole < 0)
+			return -errno;
+		err = copy_extent(from, to, data, hole, buf, copied);
+	}
+	return err;
+}
+
+/**
+ * krr_crc32() - CRC-32 as of IEEE 802.3
+ * @crc: 0, or the result for what stands before
+ * @buf: bytes
+ * @len: how many
+ */
+uint32_t krr_crc32(uint32_t crc, const void *buf, size_t len)
+{
+	const uint8_t *p = buf;
+	int bit;
+
+	crc = ~crc;
+	while (len--) {
+		crc ^= *p++;
+		for (bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
+	}
+	return ~crc;
+}
+
+/**
+ * krr_check_text() - is this an ended string of printable ASCII?
+ * @s: untrusted bytes
+ * @room: how many there are
+ *
+ * Return: its length, or -EBADMSG.
+ */
+int krr_check_text(const char *s, size_t room)
+{
+	size_t i;
+
+	for (i = 0; i < room && s[i]; i++)
+		if (!isprint((unsigned char)s[i]) && s[i] != '\n' && s[i] != '\t')
+			return -EBADMSG;
+	return i < room ? (int)i : -EBADMSG;
+}

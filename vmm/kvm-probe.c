@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /dev/kvm says little: there are hosts where it opens and a kernel still hangs
+ * after the firmware.  So boot the very kernel and wait for its first words.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/util.h"
+#include "vmm/kvm-probe.h"
+#include "vmm/vm.h"
+
+#define PROBE_MS	8000u
+#define PROBE_MEM	(256ull << 20)
+
+static bool console_speaks(const struct krr_vm *vm)
+{
+	struct stat st;
+
+	return !stat(vm->console, &st) && st.st_size > 200;
+}
+
+static bool boot(const char *kernel, char **why)
+{
+	__free_ptr char *name = krr_strf("probe-%d", (int)getpid());
+	uint64_t deadline = krr_now_ns() + PROBE_MS * 1000000ull;
+	struct krr_machine_io io = { 0 };
+	struct krr_machine m;
+	struct krr_vm vm;
+	bool ok = false;
+
+	krr_machine_defaults(&m);
+	free(m.accel);
+	m.accel = krr_strf("kvm");
+	m.mem = PROBE_MEM;
+	m.kernel = krr_strf("%s", kernel);
+	m.append = krr_strf("krr=1M earlyprintk=serial,ttyS0");
+	if (!krr_vm_create(name, m.mem, &vm) && !krr_vm_spawn(&vm, &m, &io)) {
+		while (!(ok = console_speaks(&vm)) && krr_vm_running(&vm) &&
+		       krr_now_ns() < deadline)
+			krr_sleep_ms(20);
+		if (ok)
+			*why = krr_strf("the kernel booted under KVM");
+		else if (krr_vm_running(&vm))
+			*why = krr_strf("/dev/kvm is there, but the kernel printed nothing in %u s",
+					PROBE_MS / 1000);
+		else
+			*why = krr_strf("QEMU ended when it was to use KVM");
+	} else {
+		*why = krr_strf("QEMU could not be started");
+	}
+	krr_vm_destroy(&vm);
+	krr_machine_free(&m);
+	return ok;
+}
+
+/**
+ * krr_kvm_probe() - boot a kernel under KVM for a few seconds
+ * @kernel: bzImage
+ * @why: result in words, also on success; freed by free()
+ */
+bool krr_kvm_probe(const char *kernel, char **why)
+{
+	__close_fd int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0) {
+		*why = krr_strf("/dev/kvm: %s", strerror(errno));
+		return false;
+	}
+	if (access(kernel, R_OK)) {
+		*why = krr_strf("no kernel to try it with: %s", kernel);
+		return false;
+	}
+	return boot(kernel, why);
+}

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Talking to krrd in the guest. The guest is not trusted: see lib/proto.h. */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/file.h>
+#include <fcntl.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "lib/util.h"
+#include "vmm/link.h"
+#include "vmm/ram.h"
+
+struct krr_link {
+	int fd, lockfd;
+	char *identity;
+	struct krr_framer in;
+};
+
+static int connect_to(const char *path)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd, err;
+
+	if (strlen(path) >= sizeof(sa.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(sa.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (!connect(fd, (struct sockaddr *)&sa, sizeof(sa)))
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+/**
+ * krr_link_open() - connect to the port
+ * @path: unix socket of QEMU; it serves one client at a time
+ * @timeout_ms: how long to wait for QEMU to make it
+ * @out: link, freed by krr_link_close()
+ *
+ * Return: 0, -EBUSY when another process uses it, or -errno.
+ */
+int krr_link_open(const char *path, unsigned int timeout_ms, struct krr_link **out)
+{
+	__free_ptr char *lock = krr_strf("%s.lock", path);
+	uint64_t deadline = krr_now_ns() + timeout_ms * 1000000ull;
+	struct krr_link *l = calloc(1, sizeof(*l));
+	int err;
+
+	if (!l)
+		abort();
+	l->fd = -1;
+	l->lockfd = open(lock, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	err = l->lockfd < 0 ? -errno : 0;
+	if (!err && flock(l->lockfd, LOCK_EX | LOCK_NB) < 0)
+		err = -EBUSY;
+	while (!err) {
+		l->fd = connect_to(path);
+		if (l->fd >= 0)
+			break;
+		if ((l->fd != -ENOENT && l->fd != -ECONNREFUSED) || krr_now_ns() > deadline)
+			err = l->fd;
+		else
+			krr_sleep_ms(2);
+	}
+	if (err) {
+		krr_link_close(l);
+		return err;
+	}
+	*out = l;
+	return 0;
+}
+
+/**
+ * krr_link_send() - send a frame
+ * @l: link
+ * @type: enum krr_frame_type
+ * @payload: bytes
+ * @len: how many, at most KRR_FRAME_MAX
+ */
+int krr_link_send(struct krr_link *l, uint32_t type, const void *payload, uint32_t len)
+{
+	struct krr_frame f;
+	int err;
+
+	if (len > KRR_FRAME_MAX)
+		return -E2BIG;
+	krr_frame_header(&f, type, len);
+	err = krr_write_full(l->fd, &f, sizeof(f));
+	return err ? err : krr_write_full(l->fd, payload, len);
+}
+
+/**
+ * krr_link_recv() - wait for a frame
+ * @l: link
+ * @type: result
+ * @payload: result, valid until the next call
+ * @len: result
+ * @timeout_ms: of waiting
+ *
+ * Return: 0, -ETIMEDOUT, -EINTR after a signal, -EPIPE when QEMU is gone.
+ */
+int krr_link_recv(struct krr_link *l, uint32_t *type, uint8_t **payload, uint32_t *len,
+		  unsigned int timeout_ms)
+{
+	uint64_t deadline = krr_now_ns() + timeout_ms * 1000000ull, now;
+	struct pollfd p = { .fd = l->fd, .events = POLLIN };
+	uint8_t *where;
+	size_t room;
+	ssize_t n;
+
+	while (!krr_framer_next(&l->in, type, payload, len)) {
+		now = krr_now_ns();
+		if (now > deadline)
+			return -ETIMEDOUT;
+		n = poll(&p, 1, (int)((deadline - now) / 1000000) + 1);
+		if (n < 0)
+			return -errno;
+		if (!n)
+			continue;
+		room = krr_framer_room(&l->in, &where);
+		n = read(l->fd, where, room);
+		if (n < 0)
+			return errno == ECONNRESET ? -EPIPE : -errno;
+		if (!n)
+			return -EPIPE;
+		l->in.have += (size_t)n;
+	}
+	return 0;
+}
+
+static int wait_hello(struct krr_link *l, const uint64_t *nonce, unsigned int ms)
+{
+	uint64_t deadline = krr_now_ns() + ms * 1000000ull;
+	uint32_t type, len;
+	uint8_t *payload;
+	int err;
+
+	while (krr_now_ns() < deadline) {
+		err = krr_link_recv(l, &type, &payload, &len, ms);
+		if (err)
+			return err;
+		if (type != KRR_FR_HELLO_OK || len < sizeof(*nonce) ||
+		    memcmp(payload, nonce, sizeof(*nonce)))
+			continue;
+		free(l->identity);
+		l->identity = krr_hdr_text((char *)payload + sizeof(*nonce), len - sizeof(*nonce));
+		return 0;
+	}
+	return -ETIMEDOUT;
+}
+
+/**
+ * krr_link_hello() - find out if krrd answers
+ * @l: link
+ * @timeout_ms: how long to wait
+ *
+ * Return: 0, -ETIMEDOUT, -EPIPE when QEMU is gone, -EINTR after a signal.
+ */
+int krr_link_hello(struct krr_link *l, unsigned int timeout_ms)
+{
+	uint64_t nonce;
+	int err;
+
+	if (getrandom(&nonce, sizeof(nonce), 0) != sizeof(nonce))
+		return -EIO;
+	err = krr_link_send(l, KRR_FR_HELLO, &nonce, sizeof(nonce));
+	return err ? err : wait_hello(l, &nonce, timeout_ms);
+}
+
+/** krr_link_identity() - what the guest said about itself: "key=value key=value" */
+const char *krr_link_identity(const struct krr_link *l)
+{
+	return l->identity ? l->identity : "";
+}
+
+/**
+ * krr_link_request() - send a frame and wait for its REPLY
+ * @l: link
+ * @type: of the request
+ * @text: its payload, a string, or NULL
+ * @reply: text of the answer, freed by free(), or NULL
+ * @timeout_ms: of waiting
+ *
+ * Return: what the guest answered: 0 or -errno; or as krr_link_recv().
+ */
+int krr_link_request(struct krr_link *l, uint32_t type, const char *text, char **reply,
+		     unsigned int timeout_ms)
+{
+	uint32_t got, len;
+	uint8_t *payload;
+	int32_t result;
+	int err;
+
+	err = krr_link_send(l, type, text, text ? (uint32_t)strlen(text) + 1 : 0);
+	while (!err) {
+		err = krr_link_recv(l, &got, &payload, &len, timeout_ms);
+		if (!err && got == KRR_FR_REPLY && len >= sizeof(result))
+			break;
+	}
+	if (err)
+		return err;
+	memcpy(&result, payload, sizeof(result));
+	if (reply)
+		*reply = krr_strf("%.*s", (int)(len - sizeof(result)),
+				  (char *)payload + sizeof(result));
+	return result > 0 || result < -4095 ? -EPROTO : result;
+}
+
+/**
+ * krr_link_exec() - ask the guest to run a command
+ * @l: link
+ * @record: name of a recording to make of it, or ""
+ * @argv: command
+ *
+ * The answers STDOUT, STDERR, REPLY (the command was not run) and EXIT come by
+ * krr_link_recv().
+ */
+int krr_link_exec(struct krr_link *l, const char *record, char *const argv[])
+{
+	__free_ptr char *buf = malloc(KRR_FRAME_MAX);
+	size_t n = strlen(record) + 1, len;
+	int i;
+
+	if (!buf)
+		abort();
+	if (n > KRR_FRAME_MAX)
+		return -E2BIG;
+	memcpy(buf, record, n);
+	for (i = 0; argv[i]; i++) {
+		len = strlen(argv[i]) + 1;
+		if (n + len > KRR_FRAME_MAX) {
+			krr_err("the command is longer than %u bytes", KRR_FRAME_MAX);
+			return -E2BIG;
+		}
+		memcpy(buf + n, argv[i], len);
+		n += len;
+	}
+	return krr_link_send(l, KRR_FR_EXEC, buf, (uint32_t)n);
+}
+
+/** krr_link_close() - hang up */
+void krr_link_close(struct krr_link *l)
+{
+	if (!l)
+		return;
+	if (l->fd >= 0)
+		close(l->fd);
+	if (l->lockfd >= 0)
+		close(l->lockfd);
+	free(l->identity);
+	free(l);
+}

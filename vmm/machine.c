@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * QEMU's command line.
+ *
+ * A device that could bring something into the guest on its own would disturb
+ * a replay, so there each backend is one that never has anything: a null block
+ * device of the same size, null character devices, a network hub with nobody
+ * on it, an entropy daemon that never answers.  None of this is visible to the
+ * guest, and none of it is in the migration stream.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/proto.h"
+#include "lib/util.h"
+#include "vmm/machine.h"
+
+#define MACHINE	"pc-i440fx-7.2"
+#define CPU	"Nehalem-v1"
+#define LEAST_QEMU "7.2"
+
+/* Paravirtual clocks and the like are inputs that do not pass a hook. */
+#define NO_KVM_FEATURES							\
+	",-kvmclock,-kvmclock-stable-bit,-kvm-steal-time,-kvm-asyncpf"	\
+	",-kvm-asyncpf-int,-kvm-pv-eoi,-kvm-pv-unhalt,-kvm-pv-tlb-flush"	\
+	",-kvm-pv-ipi,-kvm-poll-control,-kvm-pv-sched-yield"		\
+	",-kvm-msi-ext-dest-id,kvm=off"
+
+static const char fixed_cmdline[] =
+	"console=ttyS0 nokaslr tsc=reliable clocksource=tsc idle=halt no_timer_check panic=-1";
+
+/**
+ * krr_machine_defaults() - the machine that krr makes when nothing is said
+ * @m: result, freed by krr_machine_free()
+ */
+void krr_machine_defaults(struct krr_machine *m)
+{
+	const char *qemu = getenv("KRR_QEMU");
+
+	memset(m, 0, sizeof(*m));
+	m->qemu = krr_strf("%s", qemu && *qemu ? qemu : "qemu-system-x86_64");
+	m->accel = krr_strf("tcg");
+	m->machine = krr_strf(MACHINE);
+	m->cpu = krr_strf(CPU);
+	m->smp = 1;
+	m->mem = KRR_DEFAULT_MEM;
+}
+
+/* These end up in comma-separated options of QEMU. */
+static int check_word(const char *what, const char *s)
+{
+	const char *p;
+
+	for (p = s; *p; p++)
+		if (!isalnum((unsigned char)*p) && !strchr("._-", *p))
+			break;
+	if (!*p && p > s && p - s < 64)
+		return 0;
+	krr_err("\"%s\" cannot be a %s: letters, digits, '.', '_' and '-' only", s, what);
+	return -EINVAL;
+}
+
+static int check_path(const char *what, const char *path)
+{
+	struct stat st;
+
+	if (!path)
+		return 0;
+	if (stat(path, &st) < 0) {
+		krr_err("%s %s: %s", what, path, strerror(errno));
+		return -ENOENT;
+	}
+	if (strchr(path, ',')) {
+		krr_err("%s %s: a path with a comma cannot be given to QEMU", what, path);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/**
+ * krr_machine_check() - can this machine be made?
+ * @m: machine; disk_bytes is set from the disk image
+ *
+ * Return: 0 or -errno (said on stderr).
+ */
+int krr_machine_check(struct krr_machine *m)
+{
+	struct stat st;
+	int err;
+
+	if (!m->smp || m->smp > KRR_MAX_CPUS) {
+		krr_err("%" PRIu64 " CPUs: krr records 1 to %d", m->smp, KRR_MAX_CPUS);
+		return -EOPNOTSUPP;
+	}
+	if (m->mem > KRR_MAX_MEM || m->mem < 64u << 20 || m->mem & ((1u << 20) - 1)) {
+		krr_err("%" PRIu64 " bytes of guest RAM: krr takes whole MiB, 64M up to 3G (above, RAM would not be one piece)",
+			m->mem);
+		return -EOPNOTSUPP;
+	}
+	err = check_path("kernel", m->kernel);
+	if (!err)
+		err = check_path("initrd", m->initrd);
+	if (!err)
+		err = check_path("disk image", m->disk);
+	if (!err && m->disk && !stat(m->disk, &st)) {
+		if (!S_ISREG(st.st_mode) || !st.st_size || st.st_size & 511) {
+			krr_err("disk image %s: a raw image of whole 512-byte sectors is needed",
+				m->disk);
+			return -EINVAL;
+		}
+		m->disk_bytes = (uint64_t)st.st_size;
+	}
+	return err;
+}
+
+/**
+ * krr_machine_from_manifest() - the machine to replay a recording on
+ * @m: result, freed by krr_machine_free()
+ * @man: manifest; not trusted
+ */
+int krr_machine_from_manifest(struct krr_machine *m, const struct krr_manifest *man)
+{
+	krr_machine_defaults(m);
+	if (check_word("machine", man->machine) || check_word("CPU model", man->cpu))
+		return -EBADMSG;
+	free(m->machine);
+	free(m->cpu);
+	m->machine = krr_strf("%s", man->machine);
+	m->cpu = krr_strf("%s", man->cpu);
+	m->smp = man->smp;
+	m->mem = man->mem;
+	m->net = man->net;
+	m->disk_bytes = man->disk_bytes;
+	return 0;
+}
+
+/** krr_machine_to_manifest() - note a machine in a manifest */
+void krr_machine_to_manifest(const struct krr_machine *m, struct krr_manifest *man)
+{
+	man->machine = krr_strf("%s", m->machine);
+	man->cpu = krr_strf("%s", m->cpu);
+	man->accel = krr_strf("%s", m->accel);
+	man->smp = m->smp;
+	man->mem = m->mem;
+	man->net = m->net;
+	man->disk_bytes = m->disk_bytes;
+}
+
+static void add(struct krr_argv *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void add(struct krr_argv *a, const char *fmt, ...)
+{
+	va_list ap;
+
+	a->v = realloc(a->v, (a->n + 2) * sizeof(*a->v));
+	if (!a->v)
+		abort();
+	va_start(ap, fmt);
+	if (vasprintf(&a->v[a->n++], fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	a->v[a->n] = NULL;
+}
+
+static void add_opt(struct krr_argv *a, const char *opt, const char *value)
+{
+	add(a, "%s", opt);
+	add(a, "%s", value);
+}
+
+static void add_board(const struct krr_machine *m, const struct krr_machine_io *io,
+		      struct krr_argv *a)
+{
+	add_opt(a, "-nodefaults", "-no-user-config");
+	add_opt(a, "-display", "none");
+	add(a, "-no-reboot");
+	add(a, "-machine");
+	add(a, "%s,hpet=off,vmport=off,memory-backend=ram", m->machine);
+	add(a, "-object");
+	add(a, "memory-backend-file,id=ram,size=%" PRIu64 ",share=on,mem-path=%s", m->mem, io->ram);
+	add(a, "-m");
+	add(a, "%" PRIu64 "M", m->mem >> 20);
+	add(a, "-smp");
+	add(a, "%" PRIu64, m->smp);
+	add(a, "-cpu");
+	add(a, "%s" NO_KVM_FEATURES, m->cpu);
+	add(a, "-accel");
+	if (io->replay)
+		add(a, "tcg,thread=single");
+	else
+		add(a, "%s", strcmp(m->accel, "kvm") ? "tcg,thread=multi" : "kvm");
+}
+
+static void add_disk(const struct krr_machine *m, const struct krr_machine_io *io,
+		     struct krr_argv *a)
+{
+	if (!m->disk_bytes)
+		return;
+	if (io->replay) {
+		add(a, "-blockdev");
+		add(a, "driver=null-co,node-name=disk,size=%" PRIu64 ",read-zeroes=off",
+		    m->disk_bytes);
+	} else {
+		add(a, "-drive");
+		add(a, "if=none,id=disk,format=raw,file=%s,cache=writeback%s", m->disk,
+		    m->disk_write ? "" : ",snapshot=on");
+	}
+	add_opt(a, "-device", "virtio-blk-pci,drive=disk,addr=5");
+}
+
+static void add_net(const struct krr_machine *m, const struct krr_machine_io *io,
+		    struct krr_argv *a)
+{
+	if (!m->net)
+		return;
+	if (io->replay) {
+		/* The user network has a place in the device state, but nobody to talk to. */
+		add_opt(a, "-netdev", "hubport,id=net,hubid=0");
+		add_opt(a, "-netdev", "user,id=unused,restrict=on");
+	} else {
+		add_opt(a, "-netdev", "user,id=net");
+	}
+	add_opt(a, "-device", "virtio-net-pci,netdev=net,mac=52:54:00:6b:72:72,romfile=,addr=6");
+}
+
+static void add_port(const char *id, const char *name, const char *path, struct krr_argv *a)
+{
+	add(a, "-chardev");
+	if (path)
+		add(a, "socket,id=%s,path=%s,server=on,wait=off", id, path);
+	else
+		add(a, "null,id=%s", id);
+	add(a, "-device");
+	add(a, "virtserialport,chardev=%s,name=%s", id, name);
+}
+
+static void add_ports(const struct krr_machine_io *io, struct krr_argv *a)
+{
+	add_opt(a, "-device", "virtio-serial-pci,addr=3,max_ports=4");
+	add_port("port", KRR_PORT_NAME, io->port, a);
+	add_port("control", KRR_CONTROL_NAME, io->control, a);
+}
+
+static void add_rng(const struct krr_machine_io *io, struct krr_argv *a)
+{
+	if (io->replay) {
+		add_opt(a, "-chardev", "null,id=entropy");
+		add_opt(a, "-object", "rng-egd,id=rng,chardev=entropy");
+	} else {
+		add_opt(a, "-object", "rng-builtin,id=rng");
+	}
+	add_opt(a, "-device", "virtio-rng-pci,rng=rng,addr=4");
+}
+
+static bool names_ring(const char *append)
+{
+	return append && (!strncmp(append, "krr=", 4) || strstr(append, " krr="));
+}
+
+static void add_kernel(const struct krr_machine *m, struct krr_argv *a)
+{
+	if (!m->kernel)
+		return;
+	add_opt(a, "-kernel", m->kernel);
+	if (m->initrd)
+		add_opt(a, "-initrd", m->initrd);
+	add(a, "-append");
+	add(a, "%s%s%s%s", names_ring(m->append) ? "" : "krr=" KRR_DEFAULT_RING " ", fixed_cmdline,
+	    m->append ? " " : "", m->append ? m->append : "");
+}
+
+static void add_qmp(const char *id, const char *path, struct krr_argv *a)
+{
+	if (!path)
+		return;
+	add(a, "-chardev");
+	add(a, "socket,id=%s,path=%s,server=on,wait=off", id, path);
+	add(a, "-mon");
+	add(a, "chardev=%s,mode=control", id);
+}
+
+/**
+ * krr_machine_argv() - QEMU's command line
+ * @m: machine
+ * @io: this run of it
+ * @out: result, freed by krr_argv_free()
+ */
+void krr_machine_argv(const struct krr_machine *m, const struct krr_machine_io *io,
+		      struct krr_argv *out)
+{
+	memset(out, 0, sizeof(*out));
+	add(out, "%s", m->qemu);
+	add_board(m, io, out);
+	add(out, "-chardev");
+	add(out, "file,id=console,path=%s", io->console);
+	add_opt(out, "-serial", "chardev:console");
+	add_ports(io, out);
+	add_rng(io, out);
+	add_disk(m, io, out);
+	add_net(m, io, out);
+	add_qmp("qmp", io->qmp, out);
+	add_qmp("qmp2", io->qmp2, out);
+	if (io->replay) {
+		add_opt(out, "-incoming", "defer");
+		add(out, "-S");
+	} else {
+		add_kernel(m, out);
+	}
+	if (io->gdb) {
+		add(out, "-gdb");
+		add(out, "unix:%s,server=on,wait=off", io->gdb);
+	}
+}
+
+/** krr_argv_text() - a command line for people, freed by free() */
+char *krr_argv_text(const struct krr_argv *a)
+{
+	char *text = krr_strf("%s", a->n ? a->v[0] : ""), *more;
+	unsigned int i;
+
+	for (i = 1; i < a->n; i++) {
+		more = krr_strf(strpbrk(a->v[i], " \t$") ? "%s '%s'" : "%s %s", text, a->v[i]);
+		free(text);
+		text = more;
+	}
+	return text;
+}
+
+/** krr_argv_free() - free what krr_machine_argv() made */
+void krr_argv_free(struct krr_argv *a)
+{
+	while (a->n)
+		free(a->v[--a->n]);
+	free(a->v);
+	a->v = NULL;
+}
+
+/**
+ * krr_qemu_version() - ask QEMU for its version
+ * @qemu: program
+ * @version: result, e.g. "7.2.22", freed by free()
+ *
+ * Return: 0, -ENOENT, or -ENODEV when it is too old (said on stderr).
+ */
+int krr_qemu_version(const char *qemu, char **version)
+{
+	__free_ptr char *cmd = krr_strf("'%s' --version 2>/dev/null", qemu);
+	char line[256] = "", number[64];
+	FILE *f = strchr(qemu, '\'') ? NULL : popen(cmd, "r");
+
+	if (f) {
+		if (!fgets(line, sizeof(line), f))
+			line[0] = '\0';
+		pclose(f);
+	}
+	if (sscanf(line, "QEMU emulator version %63[0-9.]", number) != 1) {
+		krr_err("%s does not run: install qemu-system-x86 (7.2 or later), or set KRR_QEMU",
+			qemu);
+		return -ENOENT;
+	}
+	if (krr_version_cmp(number, LEAST_QEMU) < 0) {
+		krr_err("%s is version %s: krr needs " LEAST_QEMU " or later", qemu, number);
+		return -ENODEV;
+	}
+	*version = krr_strf("%s", number);
+	return 0;
+}
+
+/**
+ * krr_version_cmp() - compare "MAJOR.MINOR..." by these two
+ *
+ * Return: below, equal to or above 0, as strcmp().
+ */
+int krr_version_cmp(const char *a, const char *b)
+{
+	unsigned int x[2] = { 0, 0 }, y[2] = { 0, 0 };
+
+	sscanf(a, "%u.%u", &x[0], &x[1]);
+	sscanf(b, "%u.%u", &y[0], &y[1]);
+	if (x[0] != y[0])
+		return x[0] < y[0] ? -1 : 1;
+	return x[1] < y[1] ? -1 : x[1] > y[1];
+}
+
+/** krr_machine_free() - free the strings */
+void krr_machine_free(struct krr_machine *m)
+{
+	free(m->qemu);
+	free(m->accel);
+	free(m->machine);
+	free(m->cpu);
+	free(m->disk);
+	free(m->kernel);
+	free(m->initrd);
+	free(m->append);
+	memset(m, 0, sizeof(*m));
+}

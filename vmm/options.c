@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Options of a machine, and where its kernel is when nobody says so. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/util.h"
+#include "vmm/kvm-probe.h"
+#include "vmm/options.h"
+#include "vmm/vm.h"
+
+static const struct {
+	const char *env, *path;
+} artifacts[] = {
+	[KRR_KERNEL] = { "KRR_KERNEL", "kernel/bzImage" },
+	[KRR_INITRD] = { "KRR_INITRD", "guest/initramfs.cpio.gz" },
+	[KRR_VMLINUX] = { "KRR_VMLINUX", "kernel/vmlinux" },
+};
+
+/**
+ * krr_artifact_path() - a kernel, initramfs or vmlinux when none was named
+ * @what: which
+ *
+ * Return: from the environment, else beside the directory that this program is
+ * in, else below build/; freed by free(). It need not exist.
+ */
+char *krr_artifact_path(enum krr_artifact what)
+{
+	const char *env = getenv(artifacts[what].env);
+	char self[PATH_MAX], *slash, *path;
+	ssize_t n;
+
+	if (env && *env)
+		return krr_strf("%s", env);
+	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	if (n > 0) {
+		self[n] = '\0';
+		slash = strrchr(self, '/');
+		*slash = '\0';
+		path = krr_strf("%s/../%s", self, artifacts[what].path);
+		if (!access(path, F_OK))
+			return path;
+		free(path);
+	}
+	return krr_strf("build/%s", artifacts[what].path);
+}
+
+static int number(const char *name, const char *arg, uint64_t *value)
+{
+	int err = krr_parse_size(arg, value);
+
+	if (err)
+		krr_err("%s \"%s\": a number is expected, e.g. 2 or 512M", name, arg);
+	return err ? -EINVAL : 0;
+}
+
+static void set(char **field, const char *value)
+{
+	free(*field);
+	*field = krr_strf("%s", value);
+}
+
+static void append(struct krr_machine *m, const char *text)
+{
+	char *more = m->append ? krr_strf("%s %s", m->append, text) : krr_strf("%s", text);
+
+	free(m->append);
+	m->append = more;
+}
+
+static int accel(struct krr_machine *m, const char *arg)
+{
+	if (strcmp(arg, "auto") && strcmp(arg, "kvm") && strcmp(arg, "tcg")) {
+		krr_err("--accel \"%s\": auto, kvm or tcg is expected", arg);
+		return -EINVAL;
+	}
+	set(&m->accel, arg);
+	return 0;
+}
+
+/**
+ * krr_machine_option() - take one of KRR_MACHINE_OPTIONS
+ * @m: machine, from krr_machine_defaults()
+ * @opt: what getopt_long() returned
+ * @arg: its argument
+ *
+ * Return: 0, -EINVAL (said on stderr), or -ENOSYS when it is not one of them.
+ */
+int krr_machine_option(struct krr_machine *m, int opt, const char *arg)
+{
+	switch (opt) {
+	case KRR_OPT_SMP:
+		return number("--smp", arg, &m->smp);
+	case KRR_OPT_MEM:
+		return number("--mem", arg, &m->mem);
+	case KRR_OPT_ACCEL:
+		return accel(m, arg);
+	case KRR_OPT_KERNEL:
+		set(&m->kernel, arg);
+		return 0;
+	case KRR_OPT_INITRD:
+		set(&m->initrd, arg);
+		return 0;
+	case KRR_OPT_ROOTFS:
+		set(&m->disk, arg);
+		return 0;
+	case KRR_OPT_KEEP:
+		m->disk_write = true;
+		return 0;
+	case KRR_OPT_NET:
+		m->net = true;
+		return 0;
+	case KRR_OPT_APPEND:
+		append(m, arg);
+		return 0;
+	default:
+		return -ENOSYS;
+	}
+}
+
+/* The probe takes seconds when KVM hangs, so its result is kept until a reboot. */
+static char *probe_key(const char *kernel)
+{
+	__free_ptr char *boot = krr_read_file_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64);
+	struct stat st = { 0 };
+
+	if (boot)
+		boot[strcspn(boot, "\n")] = '\0';
+	if (stat(kernel, &st) < 0)
+		return NULL;
+	return krr_strf("%s %llu %lld", boot ? boot : "-", (unsigned long long)st.st_ino,
+			(long long)st.st_mtim.tv_sec);
+}
+
+/**
+ * krr_kvm_usable() - krr_kvm_probe(), remembered
+ * @kernel: bzImage to try
+ * @why: result in words, freed by free()
+ */
+bool krr_kvm_usable(const char *kernel, char **why)
+{
+	__free_ptr char *base = krr_runtime_dir(), *key = probe_key(kernel), *text = NULL;
+	__free_ptr char *path = krr_strf("%s/.kvm-probe", base);
+	bool ok;
+	FILE *f;
+
+	text = key ? krr_read_file_at(AT_FDCWD, path, 1024) : NULL;
+	if (text && !strncmp(text, key, strlen(key)) && text[strlen(key)] == '\n') {
+		char *p = text + strlen(key) + 1;
+
+		*why = krr_strf("%s", p + strspn(p, "01 "));
+		return *p == '1';
+	}
+	ok = krr_kvm_probe(kernel, why);
+	if (key && !krr_private_dir(base) && (f = fopen(path, "we"))) {
+		fprintf(f, "%s\n%d %s", key, ok, *why);
+		fclose(f);
+	}
+	return ok;
+}
+
+static void choose_accel(struct krr_machine *m)
+{
+	__free_ptr char *why = NULL;
+
+	if (strcmp(m->accel, "auto"))
+		return;
+	set(&m->accel, krr_kvm_usable(m->kernel, &why) ? "kvm" : "tcg");
+}
+
+/**
+ * krr_machine_complete() - fill in what no option said, and check
+ * @m: machine
+ *
+ * Return: 0 or -errno (said on stderr).
+ */
+int krr_machine_complete(struct krr_machine *m)
+{
+	int err;
+
+	if (!m->kernel)
+		m->kernel = krr_artifact_path(KRR_KERNEL);
+	if (!m->initrd && !m->disk)
+		m->initrd = krr_artifact_path(KRR_INITRD);
+	if (m->disk)
+		append(m, "root=/dev/vda rw");
+	err = krr_machine_check(m);
+	if (!err)
+		choose_accel(m);
+	return err;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Options that describe a machine, shared by the commands that start one. */
+#ifndef KRR_VMM_OPTIONS_H
+#define KRR_VMM_OPTIONS_H
+
+#include <getopt.h>
+
+#include "vmm/machine.h"
+
+#define KRR_MACHINE_USAGE						\
+	"  --smp N            CPUs, 1 to 8 (1)\n"			\
+	"  --mem M            RAM, up to 3G (512M)\n"			\
+	"  --accel A          auto, kvm or tcg (auto: kvm if it really works)\n" \
+	"  --kernel BZIMAGE   guest kernel (build/kernel/bzImage)\n"	\
+	"  --initrd CPIO      initramfs (build/guest/initramfs.cpio.gz)\n" \
+	"  --rootfs IMG       raw disk image instead; changes are dropped\n" \
+	"  --keep-changes     ... are kept in the image\n"		\
+	"  --net              a network card with user-mode networking\n" \
+	"  --append TEXT      more words for the kernel command line\n"
+
+enum {
+	KRR_OPT_SMP = 1000,
+	KRR_OPT_MEM,
+	KRR_OPT_ACCEL,
+	KRR_OPT_KERNEL,
+	KRR_OPT_INITRD,
+	KRR_OPT_ROOTFS,
+	KRR_OPT_KEEP,
+	KRR_OPT_NET,
+	KRR_OPT_APPEND,
+};
+
+#define KRR_MACHINE_OPTIONS						\
+	{ "smp", required_argument, NULL, KRR_OPT_SMP },		\
+	{ "mem", required_argument, NULL, KRR_OPT_MEM },		\
+	{ "accel", required_argument, NULL, KRR_OPT_ACCEL },		\
+	{ "kernel", required_argument, NULL, KRR_OPT_KERNEL },		\
+	{ "initrd", required_argument, NULL, KRR_OPT_INITRD },		\
+	{ "rootfs", required_argument, NULL, KRR_OPT_ROOTFS },		\
+	{ "keep-changes", no_argument, NULL, KRR_OPT_KEEP },		\
+	{ "net", no_argument, NULL, KRR_OPT_NET },			\
+	{ "append", required_argument, NULL, KRR_OPT_APPEND }
+
+enum krr_artifact { KRR_KERNEL, KRR_INITRD, KRR_VMLINUX };
+
+char *krr_artifact_path(enum krr_artifact what);
+int krr_machine_option(struct krr_machine *m, int opt, const char *arg);
+int krr_machine_complete(struct krr_machine *m);
+bool krr_kvm_usable(const char *kernel, char **why);
+
+#endif /* KRR_VMM_OPTIONS_H */

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The replayer.  It copies the RAM of the snapshot (the recording is never
+ * written to), puts REPLAY into the header's command word, loads the device
+ * state and lets the machine run.  From then on it fills the ring from the log
+ * as the guest empties it, and looks at the state word.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/util.h"
+#include "vmm/replay.h"
+
+/* A log that was cut off is done when all of it is taken and nothing follows. */
+#define CUT_NS 3000000000ull
+
+static int copy_start_ram(struct krr_replay *rp)
+{
+	__close_fd int from = openat(rp->rec->dirfd, "start.ram", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	__close_fd int to = open(rp->vm.ram, O_RDWR | O_TRUNC | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+	uint64_t copied;
+	int err;
+
+	if (from < 0 || fstat(from, &st) < 0) {
+		krr_err("%s/start.ram cannot be read: %s", rp->rec->path, strerror(errno));
+		return -EBADMSG;
+	}
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != rp->rec->m.mem) {
+		krr_err("%s/start.ram has %lld bytes, the manifest says %llu", rp->rec->path,
+			(long long)st.st_size, (unsigned long long)rp->rec->m.mem);
+		return -EBADMSG;
+	}
+	if (to < 0)
+		return -errno;
+	err = krr_copy_sparse(from, to, &copied);
+	if (err)
+		krr_err("cannot copy start.ram to %s: %s", rp->vm.ram, strerror(-err));
+	return err;
+}
+
+static int prepare_ram(struct krr_replay *rp)
+{
+	int err;
+
+	err = copy_start_ram(rp);
+	if (!err)
+		err = krr_ram_open(rp->vm.ram, true, &rp->ram);
+	if (err)
+		return err;
+	err = krr_ram_use(&rp->ram, rp->rec->m.hdr_gpa);
+	if (!err && rp->ram.hdr->state != KRR_ST_PARKED_START)
+		err = -ENOENT;
+	if (err) {
+		krr_err("%s/start.ram holds no kernel parked at the start barrier at 0x%llx",
+			rp->rec->path, (unsigned long long)rp->rec->m.hdr_gpa);
+		return -EBADMSG;
+	}
+	rp->head = rp->rec->m.ring_base;
+	krr_store(&rp->ram.hdr->head, rp->head);
+	krr_store(&rp->ram.hdr->tail, rp->head);
+	krr_store(&rp->ram.hdr->host_flags, 0u);
+	krr_store(&rp->ram.hdr->command, (uint32_t)KRR_CMD_REPLAY);
+	return 0;
+}
+
+static int load_state(struct krr_replay *rp)
+{
+	__close_fd int fd = openat(rp->rec->dirfd, "start.state", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+	int err;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || !st.st_size) {
+		krr_err("%s/start.state is missing or empty", rp->rec->path);
+		return -EBADMSG;
+	}
+	err = krr_snapshot_load(rp->qmp, fd);
+	if (!err)
+		return 0;
+	krr_err("QEMU %s did not take the device state of the recording, which QEMU %s made",
+		rp->vm.qemu_version, rp->rec->m.qemu_version);
+	krr_vm_explain(&rp->vm);
+	return strcmp(rp->vm.qemu_version, rp->rec->m.qemu_version) ? -ENODEV : -EBADMSG;
+}
+
+static int check_qemu(const struct krr_replay *rp)
+{
+	if (krr_version_cmp(rp->vm.qemu_version, rp->rec->m.qemu_version) >= 0)
+		return 0;
+	krr_err("\"%s\" was recorded with QEMU %s and cannot be replayed with the older %s: install that or a later one, or set KRR_QEMU",
+		rp->rec->name, rp->rec->m.qemu_version, rp->vm.qemu_version);
+	return -ENODEV;
+}
+
+static int check_log(const struct krr_replay *rp)
+{
+	const struct krr_manifest *m = &rp->rec->m;
+	uint64_t events, bytes;
+
+	krr_log_totals(rp->log, &events, &bytes);
+	if (events == m->events && bytes == m->raw_bytes)
+		return 0;
+	krr_err("%s/log.krr has %llu events in %llu bytes, the manifest says %llu in %llu: it is the log of another recording",
+		rp->rec->path, (unsigned long long)events, (unsigned long long)bytes,
+		(unsigned long long)m->events, (unsigned long long)m->raw_bytes);
+	return -EBADMSG;
+}
+
+static int start(struct krr_replay *rp, bool gdb)
+{
+	__free_ptr char *name = krr_strf("replay-%d", (int)getpid());
+	struct krr_machine_io io = { .replay = true };
+	int err;
+
+	err = krr_machine_from_manifest(&rp->machine, &rp->rec->m);
+	if (!err)
+		err = krr_vm_create(name, rp->rec->m.mem, &rp->vm);
+	if (!err)
+		err = krr_log_open(rp->rec->dirfd, "log.krr", true, &rp->log);
+	if (!err)
+		err = check_log(rp);
+	if (!err)
+		err = prepare_ram(rp);
+	if (err)
+		return err;
+	if (gdb)
+		io.gdb = rp->gdb = krr_strf("%s/gdb.sock", rp->vm.dir);
+	err = krr_vm_spawn(&rp->vm, &rp->machine, &io);
+	if (!err)
+		err = check_qemu(rp);
+	if (err)
+		return err;
+	err = krr_qmp_connect(rp->vm.qmp, 10000, &rp->qmp);
+	if (err) {
+		krr_err("QEMU did not come up for the replay: %s", strerror(-err));
+		krr_vm_explain(&rp->vm);
+		return -EIO;
+	}
+	return load_state(rp);
+}
+
+/**
+ * krr_replay_start() - bring a recording to its start barrier, stopped
+ * @rec: sealed recording; outlives the replay
+ * @gdb: with a gdb stub at rp->gdb
+ * @rp: result, freed by krr_replay_end() also after an error
+ *
+ * Return: 0 or -errno (said on stderr).
+ */
+int krr_replay_start(const struct krr_recording *rec, bool gdb, struct krr_replay *rp)
+{
+	memset(rp, 0, sizeof(*rp));
+	rp->rec = rec;
+	rp->ram.fd = rp->vm.lockfd = -1;
+	rp->limit = UINT64_MAX;
+	rp->begun_ns = rp->last_change_ns = krr_now_ns();
+	return start(rp, gdb);
+}
+
+/** krr_replay_go() - let the machine run */
+int krr_replay_go(struct krr_replay *rp)
+{
+	rp->begun_ns = rp->last_change_ns = krr_now_ns();
+	return krr_qmp_call(rp->qmp, "cont", NULL, NULL);
+}
+
+/** krr_replay_pause() - stop the machine */
+int krr_replay_pause(struct krr_replay *rp)
+{
+	return krr_qmp_call(rp->qmp, "stop", NULL, NULL);
+}
+
+/* Fill the ring. @head moves only past whole events. */
+static int feed(struct krr_replay *rp)
+{
+	struct krr_hdr *h = rp->ram.hdr;
+	uint64_t tail = krr_load(&h->tail);
+	int n;
+
+	if (rp->head - tail > rp->ram.ring_bytes)
+		return 0;	/* the guest is beside itself: its state word says more */
+	while (!rp->eof) {
+		n = rp->have_event ? 1 : krr_log_next(rp->log, &rp->ev);
+		if (n < 0)
+			return n;
+		if (!n) {
+			rp->eof = true;
+			break;
+		}
+		rp->have_event = true;
+		if (rp->ev.number >= rp->limit ||
+		    rp->head + rp->ev.size - tail > rp->ram.ring_bytes)
+			break;
+		krr_ring_write(&rp->ram, rp->head, krr_log_event_bytes(rp->log, &rp->ev),
+			       rp->ev.size);
+		rp->head += rp->ev.size;
+		rp->have_event = false;
+	}
+	krr_store(&h->head, rp->head);
+	if (rp->eof)
+		krr_store(&h->host_flags, (uint32_t)KRR_HOST_EOF);
+	return 0;
+}
+
+static enum krr_replay_state state_of(struct krr_replay *rp)
+{
+	uint64_t tail = krr_load(&rp->ram.hdr->tail), now = krr_now_ns();
+
+	switch (krr_load(&rp->ram.hdr->state)) {
+	case KRR_ST_PARKED_END:
+		return KRR_REPLAY_ENDED;
+	case KRR_ST_DIVERGED:
+		return KRR_REPLAY_DIVERGED;
+	case KRR_ST_CUT:
+		return KRR_REPLAY_CUT;
+	}
+	if (!krr_vm_running(&rp->vm))
+		return KRR_REPLAY_DIED;
+	if (tail != rp->last_tail) {
+		rp->last_tail = tail;
+		rp->last_change_ns = now;
+	}
+	if (rp->eof && tail == rp->head && !rp->rec->m.complete &&
+	    now - rp->last_change_ns > CUT_NS)
+		return KRR_REPLAY_CUT;
+	if (rp->timeout_s && now - rp->last_change_ns > rp->timeout_s * 1000000000ull)
+		return KRR_REPLAY_HUNG;
+	return KRR_REPLAY_RUNNING;
+}
+
+/**
+ * krr_replay_poll() - feed the guest and see how it does
+ * @rp: replay, to be polled every few milliseconds
+ * @state: result
+ *
+ * Return: 0, or -EBADMSG when the log is damaged (said on stderr).
+ */
+int krr_replay_poll(struct krr_replay *rp, enum krr_replay_state *state)
+{
+	*state = state_of(rp);
+	return *state == KRR_REPLAY_RUNNING ? feed(rp) : 0;
+}
+
+/** krr_replay_consumed() - bytes of the stream that the guest has taken */
+uint64_t krr_replay_consumed(const struct krr_replay *rp)
+{
+	return krr_load(&rp->ram.hdr->tail) - rp->rec->m.ring_base;
+}
+
+/** krr_replay_events() - events that the guest says it has taken */
+uint64_t krr_replay_events(const struct krr_replay *rp)
+{
+	return krr_load(&rp->ram.hdr->events);
+}
+
+/** krr_replay_end() - end QEMU, remove its files, free */
+void krr_replay_end(struct krr_replay *rp)
+{
+	krr_qmp_close(rp->qmp);
+	krr_log_close(rp->log);
+	krr_ram_close(&rp->ram);
+	krr_vm_destroy(&rp->vm);
+	krr_machine_free(&rp->machine);
+	free(rp->gdb);
+	memset(rp, 0, sizeof(*rp));
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Snapshots: QEMU's migration with x-ignore-shared, which leaves out RAM that
+ * is a shared file, and a sparse copy of that file.  QEMU gets the file of the
+ * state as a descriptor: no shell, no quoting of paths.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "lib/util.h"
+#include "vmm/snapshot.h"
+
+#define WAIT_MS 30000u
+
+static int ignore_shared(struct krr_qmp *q)
+{
+	return krr_qmp_call(q, "migrate-set-capabilities",
+			    json_pack("{s:[{s:s,s:b}]}", "capabilities",
+				      "capability", "x-ignore-shared", "state", 1), NULL);
+}
+
+static int migration_status(struct krr_qmp *q)
+{
+	const char *status, *why;
+	json_t *r = NULL;
+	int err;
+
+	err = krr_qmp_call(q, "query-migrate", NULL, &r);
+	if (err)
+		return err;
+	status = json_string_value(json_object_get(r, "status"));
+	why = json_string_value(json_object_get(r, "error-desc"));
+	if (status && !strcmp(status, "completed")) {
+		err = 0;
+	} else if (status && (!strcmp(status, "failed") || !strcmp(status, "cancelled"))) {
+		krr_err("QEMU's migration of the device state failed: %s", why ? why : status);
+		err = -EIO;
+	} else {
+		err = -EAGAIN;
+	}
+	json_decref(r);
+	return err;
+}
+
+static int wait_migration(struct krr_qmp *q)
+{
+	uint64_t deadline = krr_now_ns() + WAIT_MS * 1000000ull;
+	int err;
+
+	while ((err = migration_status(q)) == -EAGAIN) {
+		if (krr_now_ns() > deadline) {
+			krr_err("QEMU's migration of the device state took more than %u s",
+				WAIT_MS / 1000);
+			return -ETIMEDOUT;
+		}
+		krr_sleep_ms(1);
+	}
+	return err;
+}
+
+/**
+ * krr_snapshot_save() - save the state of a stopped VM
+ * @q: its QMP
+ * @fd: file to write to
+ *
+ * The VM may be resumed with "cont" afterwards.
+ */
+int krr_snapshot_save(struct krr_qmp *q, int fd)
+{
+	int err;
+
+	err = ignore_shared(q);
+	if (!err)
+		err = krr_qmp_send_fd(q, "state", fd);
+	if (!err)
+		err = krr_qmp_call(q, "migrate", json_pack("{s:s}", "uri", "fd:state"), NULL);
+	return err ? err : wait_migration(q);
+}
+
+/**
+ * krr_snapshot_load() - load a state into a QEMU started with -incoming defer -S
+ * @q: its QMP
+ * @fd: file to read from
+ */
+int krr_snapshot_load(struct krr_qmp *q, int fd)
+{
+	int err;
+
+	err = ignore_shared(q);
+	if (!err)
+		err = krr_qmp_send_fd(q, "state", fd);
+	if (!err)
+		err = krr_qmp_call(q, "migrate-incoming", json_pack("{s:s}", "uri", "fd:state"),
+				   NULL);
+	return err ? err : wait_migration(q);
+}
+
+/**
+ * krr_copy_ram() - copy a RAM file into a recording
+ * @from: the file
+ * @dirfd: directory to make the copy in
+ * @name: its name there; must not exist
+ * @copied: bytes that are not zero
+ */
+int krr_copy_ram(int from, int dirfd, const char *name, uint64_t *copied)
+{
+	__close_fd int to = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+				   0600);
+
+	return to < 0 ? -errno : krr_copy_sparse(from, to, copied);
+}

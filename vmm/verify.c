@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a page is, is read from the recording's own memory: struct page, the
+ * kernel's page tables, the addresses that the guest noted in hdr.layout.
+ * Whatever of these is zero or leads nowhere makes the page "other", which is
+ * never tolerated: a doubt counts as a difference.
+ */
+#include <errno.h>
+#include <string.h>
+#include <stdlib.h>
+
+#include "vmm/verify.h"
+
+#define PAGE		4096ull
+#define START_KERNEL	0xffffffff80000000ull
+#define VMALLOC_START	0xffffc90000000000ull	/* four levels, nokaslr */
+#define VMALLOC_END	0xffffe8ffffffffffull
+#define PTE_PRESENT	1ull
+#define PTE_LARGE	0x80ull
+#define PTE_ADDR	0x000ffffffffff000ull
+#define TYPE_BASE	0xf0000000u
+
+struct memory {
+	const struct krr_ram *ram;
+	struct krr_layout l;
+	uint8_t *vmalloc;	/* bitmap of pages that are mapped there */
+};
+
+static const char *const names[] = {
+#define X(NAME, name, tolerated) name,
+	KRR_CLASSES(X)
+#undef X
+};
+
+static const bool tolerated[] = {
+#define X(NAME, name, tolerated) tolerated,
+	KRR_CLASSES(X)
+#undef X
+};
+
+/** krr_class_name() - name of a class of pages */
+const char *krr_class_name(enum krr_class c)
+{
+	return names[c];
+}
+
+/** krr_class_tolerated() - may pages of this class differ? */
+bool krr_class_tolerated(enum krr_class c)
+{
+	return tolerated[c];
+}
+
+static uint64_t read_phys(const struct memory *m, uint64_t pa, unsigned int len)
+{
+	uint64_t v = 0;
+
+	if (len <= m->ram->size && pa <= m->ram->size - len)
+		memcpy(&v, m->ram->map + pa, len);
+	return v;
+}
+
+static uint64_t table_phys(const struct memory *m)
+{
+	uint64_t va = m->l.kernel_pgd;
+
+	return va >= START_KERNEL ? va - START_KERNEL + m->l.phys_base : UINT64_MAX;
+}
+
+/* Physical address of a kernel address, UINT64_MAX when it has none. */
+static uint64_t translate(const struct memory *m, uint64_t va)
+{
+	uint64_t table = table_phys(m), e = 0;
+	int shift;
+
+	for (shift = 39; shift >= 12; shift -= 9) {
+		e = read_phys(m, table + (va >> shift & 511) * 8, 8);
+		if (!(e & PTE_PRESENT))
+			return UINT64_MAX;
+		table = e & PTE_ADDR;
+		if (shift == 12 || (shift < 39 && e & PTE_LARGE))
+			return (table & ~((1ull << shift) - 1)) + (va & ((1ull << shift) - 1));
+	}
+	return UINT64_MAX;
+}
+
+static void mark(struct memory *m, uint64_t pa, uint64_t bytes)
+{
+	uint64_t end = pa + bytes;
+
+	for (; pa < end && pa < m->ram->size; pa += PAGE)
+		m->vmalloc[pa / PAGE / 8] |= (uint8_t)(1u << (pa / PAGE & 7));
+}
+
+static void mark_table(struct memory *m, uint64_t table, int shift)
+{
+	unsigned int i;
+	uint64_t e;
+
+	for (i = 0; i < 512; i++) {
+		e = read_phys(m, table + i * 8, 8);
+		if (!(e & PTE_PRESENT))
+			continue;
+		if (shift == 12 || e & PTE_LARGE)
+			mark(m, e & PTE_ADDR & ~((1ull << shift) - 1), 1ull << shift);
+		else
+			mark_table(m, e & PTE_ADDR, shift - 9);
+	}
+}
+
+static void mark_vmalloc(struct memory *m)
+{
+	uint64_t table = table_phys(m), e;
+	unsigned int i;
+
+	for (i = VMALLOC_START >> 39 & 511; i <= (VMALLOC_END >> 39 & 511); i++) {
+		e = read_phys(m, table + i * 8, 8);
+		if (e & PTE_PRESENT)
+			mark_table(m, e & PTE_ADDR, 30);
+	}
+}
+
+static bool between(uint64_t a, uint64_t start, uint64_t end)
+{
+	return a >= start && a < end;
+}
+
+static uint64_t image_va(const struct memory *m, uint64_t pa)
+{
+	return pa - m->l.phys_base + START_KERNEL;
+}
+
+/* Physical address of the struct page of @pa, that of the head if it is a tail. */
+static uint64_t page_of(const struct memory *m, uint64_t pa)
+{
+	uint64_t page, head;
+
+	if (!m->l.page_array || !m->l.sizeof_page)
+		return UINT64_MAX;
+	page = translate(m, m->l.page_array + pa / PAGE * m->l.sizeof_page);
+	head = read_phys(m, page + m->l.page_compound_head, 8);
+	return page != UINT64_MAX && head & 1 ? translate(m, head - 1) : page;
+}
+
+static enum krr_class class_by_page(const struct memory *m, uint64_t page)
+{
+	uint64_t flags = read_phys(m, page + m->l.page_flags, 8);
+	uint64_t mapping = read_phys(m, page + m->l.page_mapping, 8);
+	uint32_t type = (uint32_t)read_phys(m, page + m->l.page_type, 4);
+
+	if (flags >> m->l.bit_slab & 1)
+		return KRR_CLASS_SLAB;
+	if ((type & (TYPE_BASE | m->l.pgtype_buddy)) == TYPE_BASE)
+		return KRR_CLASS_FREE;
+	if ((type & (TYPE_BASE | m->l.pgtype_table)) == TYPE_BASE)
+		return KRR_CLASS_TABLE;
+	if (flags >> m->l.bit_reserved & 1)
+		return KRR_CLASS_RESERVED;
+	/* free too, on a CPU's own list: _refcount follows page_type */
+	if (!(uint32_t)read_phys(m, page + m->l.page_type + 4, 4))
+		return KRR_CLASS_FREE;
+	if (mapping & 1)
+		return KRR_CLASS_ANON;
+	if (mapping || flags >> m->l.bit_lru & 1)
+		return KRR_CLASS_CACHE;
+	return KRR_CLASS_OTHER;
+}
+
+/*
+ * A free block of several pages is marked at its first only, so look back at
+ * the blocks that may hold this page.
+ */
+static bool in_free_block(const struct memory *m, uint64_t pa)
+{
+	uint64_t pfn = pa / PAGE, page;
+	unsigned int order;
+	uint32_t type;
+
+	for (order = 1; order <= 10; order++) {
+		page = translate(m, m->l.page_array +
+				 (pfn & ~((1ull << order) - 1)) * m->l.sizeof_page);
+		if (page == UINT64_MAX)
+			continue;
+		type = (uint32_t)read_phys(m, page + m->l.page_type, 4);
+		/* page->private, the order, follows mapping and index */
+		if ((type & (TYPE_BASE | m->l.pgtype_buddy)) == TYPE_BASE &&
+		    read_phys(m, page + m->l.page_mapping + 16, 8) >= order)
+			return true;
+	}
+	return false;
+}
+
+static enum krr_class classify(const struct memory *m, uint64_t pa)
+{
+	uint64_t va = image_va(m, pa), page;
+	uint64_t percpu = m->l.percpu_start - m->l.page_offset;
+	enum krr_class c;
+
+	if (m->l.text && between(va, m->l.text, m->l.etext))
+		return KRR_CLASS_TEXT;
+	/* what lies between rodata and data went to the page allocator */
+	if (m->l.sdata && between(va, m->l.sdata, m->l.edata))
+		return KRR_CLASS_DATA;
+	if (m->l.percpu_start &&
+	    between(pa, percpu, percpu + m->l.percpu_unit * KRR_MAX_CPUS))
+		return KRR_CLASS_PERCPU;
+	page = page_of(m, pa);
+	if (page == UINT64_MAX)
+		return KRR_CLASS_OTHER;
+	c = class_by_page(m, page);
+	if (c == KRR_CLASS_OTHER && in_free_block(m, pa))
+		return KRR_CLASS_FREE;
+	if (c == KRR_CLASS_OTHER && m->vmalloc[pa / PAGE / 8] >> (pa / PAGE & 7) & 1)
+		return KRR_CLASS_VMALLOC;
+	return c;
+}
+
+static uint64_t slab_cache(const struct memory *m, uint64_t pa)
+{
+	uint64_t page = page_of(m, pa);
+
+	return page == UINT64_MAX ? 0 : read_phys(m, page + m->l.slab_cache, 8);
+}
+
+/* Where the slab that @pa is in begins: at its head page. */
+static uint64_t slab_start(const struct memory *m, uint64_t pa)
+{
+	uint64_t va = m->l.page_array + pa / PAGE * m->l.sizeof_page, page = translate(m, va), head;
+
+	head = read_phys(m, page + m->l.page_compound_head, 8);
+	if (page == UINT64_MAX || !(head & 1))
+		return pa & ~(PAGE - 1);
+	return (head - 1 - m->l.page_array) / m->l.sizeof_page * PAGE;
+}
+
+/* Is this byte in the save area of user FPU registers of a task_struct? */
+static bool in_fpu_area(const struct memory *m, uint64_t pa, uint64_t cache)
+{
+	uint64_t size, at;
+
+	if (!m->l.task_cache || cache != m->l.task_cache || !m->l.task_fpu_bytes)
+		return false;
+	size = read_phys(m, cache - m->l.page_offset + m->l.cache_size, 4);
+	if (!size)
+		return false;
+	at = (pa - slab_start(m, pa)) % size;
+	return between(at, m->l.task_fpu, (uint64_t)m->l.task_fpu + m->l.task_fpu_bytes);
+}
+
+static uint64_t word_at(const struct krr_ram *ram, uint64_t pa)
+{
+	uint64_t v;
+
+	memcpy(&v, ram->map + (pa & ~7ull), sizeof(v));
+	return v;
+}
+
+static void note(struct krr_verify *v, const struct memory *m, const struct krr_ram *replayed,
+		 enum krr_class c, uint64_t first, uint32_t bytes, uint64_t cache)
+{
+	struct krr_difference *d = &v->first[v->shown];
+
+	v->differ[c]++;
+	v->bytes[c] += bytes;
+	if (tolerated[c])
+		return;
+	v->bad_pages++;
+	v->bad_bytes += bytes;
+	if (v->shown == KRR_VERIFY_SHOWN)
+		return;
+	d->gpa = first;
+	d->va = c == KRR_CLASS_TEXT || c == KRR_CLASS_DATA ? image_va(m, first) :
+		first + m->l.page_offset;
+	d->bytes = bytes;
+	d->class = c;
+	d->recorded = word_at(m->ram, first);
+	d->replayed = word_at(replayed, first);
+	d->cache = cache;
+	v->shown++;
+}
+
+static void compare_page(struct krr_verify *v, const struct memory *m,
+			 const struct krr_ram *replayed, uint64_t pa)
+{
+	const uint8_t *a = m->ram->map + pa, *b = replayed->map + pa;
+	enum krr_class c = classify(m, pa);
+	uint64_t cache = c == KRR_CLASS_SLAB ? slab_cache(m, pa) : 0, first = 0;
+	uint32_t bad = 0, fpu = 0, i;
+
+	for (i = 0; i < PAGE; i++) {
+		if (a[i] == b[i])
+			continue;
+		if (cache && in_fpu_area(m, pa + i, cache)) {
+			fpu++;
+			continue;
+		}
+		if (!bad++)
+			first = pa + i;
+	}
+	if (bad)
+		note(v, m, replayed, c, first, bad, cache);
+	if (fpu)
+		note(v, m, replayed, KRR_CLASS_FPU, pa, fpu, cache);
+}
+
+/**
+ * krr_verify() - compare two images of guest RAM
+ * @recorded: at the end of the recording, header found
+ * @replayed: at the end of the replay
+ * @v: result
+ *
+ * Return: 0, or -EBADMSG when they cannot be compared at all.
+ */
+int krr_verify(const struct krr_ram *recorded, const struct krr_ram *replayed,
+	       struct krr_verify *v)
+{
+	struct memory m = { .ram = recorded };
+	uint64_t pa, start, end;
+
+	memset(v, 0, sizeof(*v));
+	if (!recorded->hdr || recorded->size != replayed->size)
+		return -EBADMSG;
+	m.l = recorded->hdr->layout;
+	start = recorded->hdr->recorder_start;
+	end = recorded->hdr->recorder_end;
+	m.vmalloc = calloc(recorded->size / PAGE / 8 + 1, 1);
+	if (!m.vmalloc)
+		return -ENOMEM;
+	mark_vmalloc(&m);
+	for (pa = 0; pa + PAGE <= recorded->size; pa += PAGE) {
+		if (between(pa, start, end) ||
+		    between(pa, recorded->hdr_at, recorded->hdr_at + KRR_HDR_BYTES) ||
+		    between(pa, (uint64_t)(recorded->ring - recorded->map),
+			    (uint64_t)(recorded->ring - recorded->map) + recorded->ring_bytes))
+			continue;
+		v->pages++;
+		if (memcmp(recorded->map + pa, replayed->map + pa, PAGE))
+			compare_page(v, &m, replayed, pa);
+	}
+	free(m.vmalloc);
+	return 0;
+}

@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Runtime directories and QEMU processes. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+
+#include "lib/store.h"
+#include "lib/util.h"
+#include "vmm/vm.h"
+
+#define SHM "/dev/shm"
+
+/** krr_runtime_dir() - where runtime directories are, freed by free() */
+char *krr_runtime_dir(void)
+{
+	const char *dir = getenv("XDG_RUNTIME_DIR");
+
+	if (dir && *dir)
+		return krr_strf("%s/krr", dir);
+	if (!geteuid())
+		return krr_strf("/run/krr");
+	return krr_strf("/tmp/krr-%u", geteuid());
+}
+
+static void set_paths(struct krr_vm *vm, const char *name)
+{
+	__free_ptr char *base = krr_runtime_dir();
+
+	memset(vm, 0, sizeof(*vm));
+	vm->lockfd = -1;
+	vm->name = krr_strf("%s", name);
+	vm->dir = krr_strf("%s/%s", base, name);
+	vm->qmp = krr_strf("%s/qmp.sock", vm->dir);
+	vm->rec = krr_strf("%s/rec.sock", vm->dir);
+	vm->port = krr_strf("%s/port.sock", vm->dir);
+	vm->control = krr_strf("%s/control.sock", vm->dir);
+	vm->console = krr_strf("%s/console.log", vm->dir);
+	vm->log = krr_strf("%s/qemu.log", vm->dir);
+}
+
+static bool has_room(const char *dir, uint64_t bytes, uint64_t *room)
+{
+	struct statfs fs;
+
+	*room = 0;
+	if (statfs(dir, &fs) < 0)
+		return false;
+	*room = (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize;
+	return *room >= bytes;
+}
+
+static int place_ram(struct krr_vm *vm, uint64_t mem)
+{
+	uint64_t shm, dir;
+	int fd;
+
+	if (has_room(SHM, mem, &shm) && !access(SHM, W_OK)) {
+		vm->ram = krr_strf(SHM "/krr-%u-%s.ram", geteuid(), vm->name);
+	} else if (has_room(vm->dir, mem, &dir)) {
+		vm->ram = krr_strf("%s/ram", vm->dir);
+	} else {
+		krr_err("%" PRIu64 " MiB are needed for guest RAM; " SHM " has %" PRIu64
+			" MiB free, %s %" PRIu64 ": free some, or take a smaller --mem",
+			mem >> 20, shm >> 20, vm->dir, dir >> 20);
+		return -ENOSPC;
+	}
+	unlink(vm->ram);
+	fd = open(vm->ram, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0 || ftruncate(fd, (off_t)mem) < 0) {
+		int err = -errno;
+
+		krr_err("cannot make %s: %s", vm->ram, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return err;
+	}
+	close(fd);
+	return 0;
+}
+
+static int write_json(const struct krr_vm *vm, uint64_t mem)
+{
+	__free_ptr char *path = krr_strf("%s/vm.json", vm->dir);
+	json_t *root = json_pack("{s:s,s:s,s:I,s:I,s:i}", "name", vm->name, "ram", vm->ram,
+				 "mem", (json_int_t)mem, "owner", (json_int_t)getpid(),
+				 "qemu", (int)vm->pid);
+	int err = json_dump_file(root, path, JSON_INDENT(2)) < 0 ? -EIO : 0;
+
+	json_decref(root);
+	return err;
+}
+
+/**
+ * krr_vm_create() - make the runtime directory of a VM, owned by this process
+ * @name: unique; checked as a recording's name is
+ * @mem: bytes of guest RAM; the file for it is made
+ * @vm: result, freed by krr_vm_destroy() also after an error
+ *
+ * Return: 0 or -errno (said on stderr).
+ */
+int krr_vm_create(const char *name, uint64_t mem, struct krr_vm *vm)
+{
+	__free_ptr char *base = krr_runtime_dir(), *lock = NULL;
+	int err;
+
+	set_paths(vm, name);
+	if (!krr_name_ok(name)) {
+		krr_err("\"%s\" cannot be the name of a VM", name);
+		return -EINVAL;
+	}
+	if (strlen(vm->control) >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
+		krr_err("%s is too long for a socket: set XDG_RUNTIME_DIR to a shorter path", vm->control);
+		return -ENAMETOOLONG;
+	}
+	err = krr_private_dir(base);
+	if (!err)
+		err = krr_private_dir(vm->dir);
+	if (err)
+		return err;
+	lock = krr_strf("%s/lock", vm->dir);
+	vm->lockfd = open(lock, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (vm->lockfd < 0 || flock(vm->lockfd, LOCK_EX | LOCK_NB) < 0) {
+		krr_err("a VM \"%s\" is running already: take another name, or krrctl vm stop %s",
+			name, name);
+		if (vm->lockfd >= 0)
+			close(vm->lockfd);
+		vm->lockfd = -1;
+		return -EBUSY;
+	}
+	err = place_ram(vm, mem);
+	return err ? err : write_json(vm, mem);
+}
+
+static void child(const struct krr_vm *vm, const struct krr_argv *argv, pid_t owner)
+{
+	int in = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int out = open(vm->log, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	umask(077);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != owner || in < 0 || out < 0)
+		_exit(127);
+	setpgid(0, 0);		/* ^C is for krrctl, which ends QEMU in order */
+	dup2(in, 0);
+	dup2(out, 1);
+	dup2(out, 2);
+	execvp(argv->v[0], argv->v);
+	dprintf(2, "cannot run %s: %s\n", argv->v[0], strerror(errno));
+	_exit(127);
+}
+
+/**
+ * krr_vm_spawn() - start QEMU
+ * @vm: made by krr_vm_create(), not running
+ * @m: machine
+ * @io: its "replay", "port" and "gdb" are the caller's, the rest is set here
+ *
+ * QEMU gets SIGKILL when the thread that called this ends.
+ *
+ * Return: 0 or -errno; that the process was started says nothing on QEMU's success.
+ */
+int krr_vm_spawn(struct krr_vm *vm, const struct krr_machine *m, struct krr_machine_io *io)
+{
+	struct krr_argv argv;
+	pid_t pid, owner = getpid();
+	int err;
+
+	err = krr_qemu_version(m->qemu, &vm->qemu_version);
+	if (err)
+		return err;
+	io->ram = vm->ram;
+	io->qmp = vm->qmp;
+	io->qmp2 = io->replay ? NULL : vm->rec;
+	io->console = vm->console;
+	krr_machine_argv(m, io, &argv);
+	vm->argv = krr_argv_text(&argv);
+	unlink(vm->qmp);
+	unlink(vm->rec);
+	unlink(vm->port);
+	unlink(vm->control);
+	pid = fork();
+	if (!pid)
+		child(vm, &argv, owner);
+	err = pid < 0 ? -errno : 0;
+	krr_argv_free(&argv);
+	if (err) {
+		krr_err("cannot start QEMU: %s", strerror(-err));
+		return err;
+	}
+	vm->pid = pid;
+	return write_json(vm, m->mem);
+}
+
+/**
+ * krr_vm_running() - is QEMU still there?
+ *
+ * Return: 1, or 0 once it has ended.
+ */
+int krr_vm_running(struct krr_vm *vm)
+{
+	if (!vm->pid)
+		return 0;
+	if (!waitpid(vm->pid, NULL, WNOHANG))
+		return 1;
+	vm->pid = 0;
+	return 0;
+}
+
+/** krr_vm_kill() - end QEMU and wait for it */
+void krr_vm_kill(struct krr_vm *vm)
+{
+	if (!krr_vm_running(vm))
+		return;
+	kill(vm->pid, SIGKILL);
+	waitpid(vm->pid, NULL, 0);
+	vm->pid = 0;
+}
+
+static void remove_dir(const char *name)
+{
+	__free_ptr char *base = krr_runtime_dir();
+	int fd = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	krr_remove_tree(fd, name);
+	close(fd);
+}
+
+/** krr_vm_destroy() - end QEMU, remove its directory and RAM, free */
+void krr_vm_destroy(struct krr_vm *vm)
+{
+	krr_vm_kill(vm);
+	if (vm->lockfd >= 0) {
+		if (vm->ram)
+			unlink(vm->ram);
+		remove_dir(vm->name);
+	}
+	krr_vm_free(vm);
+}
+
+/** krr_vm_explain() - show what QEMU and the guest said last, on stderr */
+void krr_vm_explain(const struct krr_vm *vm)
+{
+	struct stat st;
+
+	if (!stat(vm->log, &st) && st.st_size) {
+		fprintf(stderr, "  QEMU said:\n");
+		krr_print_tail(stderr, vm->log, 5);
+	}
+	if (!stat(vm->console, &st) && st.st_size) {
+		fprintf(stderr, "  the guest's console ends with:\n");
+		krr_print_tail(stderr, vm->console, 8);
+	}
+}
+
+static char *ram_of(const char *name)
+{
+	__free_ptr char *base = krr_runtime_dir();
+	__free_ptr char *path = krr_strf("%s/%s/vm.json", base, name);
+	json_t *root = json_load_file(path, 0, NULL);
+	const char *ram = json_string_value(json_object_get(root, "ram"));
+	char *copy = ram ? krr_strf("%s", ram) : NULL;
+
+	json_decref(root);
+	return copy;
+}
+
+static void sweep_one(const char *name)
+{
+	__free_ptr char *base = krr_runtime_dir();
+	__free_ptr char *lock = krr_strf("%s/%s/lock", base, name);
+	__free_ptr char *mine = krr_strf(SHM "/krr-%u-%s.ram", geteuid(), name);
+	__free_ptr char *ram = NULL;
+	int fd = open(lock, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (!flock(fd, LOCK_EX | LOCK_NB)) {
+		ram = ram_of(name);
+		if (ram && !strcmp(ram, mine))
+			unlink(mine);
+		remove_dir(name);
+	}
+	close(fd);
+}
+
+/** krr_vm_sweep() - remove what VMs left whose owners were killed */
+void krr_vm_sweep(void)
+{
+	char **names, **p;
+
+	if (krr_vm_list(&names) < 0)
+		return;
+	for (p = names; *p; p++)
+		sweep_one(*p);
+	krr_store_list_free(names);
+}
+
+/**
+ * krr_vm_list() - names in the runtime directory
+ * @names: result, NULL-terminated, freed by krr_store_list_free()
+ *
+ * Return: how many, or -errno.
+ */
+int krr_vm_list(char ***names)
+{
+	__free_ptr char *base = krr_runtime_dir();
+	char **list = calloc(1, sizeof(*list));
+	struct dirent *de;
+	int n = 0;
+	DIR *dir;
+
+	if (!list)
+		abort();
+	dir = opendir(base);
+	while (dir && (de = readdir(dir))) {
+		if (!krr_name_ok(de->d_name))
+			continue;
+		list = realloc(list, ((size_t)n + 2) * sizeof(*list));
+		if (!list)
+			abort();
+		list[n++] = krr_strf("%s", de->d_name);
+		list[n] = NULL;
+	}
+	if (dir)
+		closedir(dir);
+	*names = list;
+	return n;
+}
+
+/**
+ * krr_vm_open() - talk to a VM that another process owns
+ * @name: of the VM
+ * @vm: result, freed by krr_vm_free()
+ *
+ * Return: 0 or -ENOENT (said on stderr).
+ */
+int krr_vm_open(const char *name, struct krr_vm *vm)
+{
+	set_paths(vm, name);
+	if (krr_name_ok(name) && !access(vm->qmp, F_OK)) {
+		vm->ram = ram_of(name);
+		return 0;
+	}
+	krr_err("there is no VM \"%s\": krrctl vm ls names those that run", name);
+	return -ENOENT;
+}
+
+/** krr_vm_free() - free the strings */
+void krr_vm_free(struct krr_vm *vm)
+{
+	if (vm->lockfd >= 0)
+		close(vm->lockfd);
+	free(vm->name);
+	free(vm->dir);
+	free(vm->ram);
+	free(vm->qmp);
+	free(vm->rec);
+	free(vm->port);
+	free(vm->control);
+	free(vm->console);
+	free(vm->log);
+	free(vm->argv);
+	free(vm->qemu_version);
+	memset(vm, 0, sizeof(*vm));
+	vm->lockfd = -1;
+}

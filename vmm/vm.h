@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A running QEMU and its runtime directory.
+ *
+ *	lock		held with flock() by the process that owns the VM
+ *	vm.json		who it is, where its RAM is
+ *	qmp.sock	for commands, rec.sock for the recorder
+ *	port.sock	virtio-serial ports to krrd in the guest: for commands,
+ *	control.sock	and for requests while one runs; *.sock.lock
+ *	console.log	serial console; qemu.log: what QEMU itself says
+ *
+ * The RAM file is in /dev/shm if it fits there, else in the directory.  QEMU
+ * dies with its owner; the files stay until the next command has drained what
+ * is in the ring.
+ */
+#ifndef KRR_VMM_VM_H
+#define KRR_VMM_VM_H
+
+#include "vmm/machine.h"
+
+struct krr_vm {
+	char *name;
+	char *dir, *ram, *qmp, *rec, *port, *control, *console, *log;
+	int lockfd;
+	pid_t pid;		/* 0: not running */
+	char *argv;		/* for people */
+	char *qemu_version;
+};
+
+char *krr_runtime_dir(void);
+int krr_vm_create(const char *name, uint64_t mem, struct krr_vm *vm);
+int krr_vm_spawn(struct krr_vm *vm, const struct krr_machine *m, struct krr_machine_io *io);
+int krr_vm_running(struct krr_vm *vm);
+void krr_vm_kill(struct krr_vm *vm);
+void krr_vm_destroy(struct krr_vm *vm);
+void krr_vm_explain(const struct krr_vm *vm);
+void krr_vm_sweep(void);
+
+int krr_vm_open(const char *name, struct krr_vm *vm);
+void krr_vm_free(struct krr_vm *vm);
+int krr_vm_list(char ***names);
+
+#endif /* KRR_VMM_VM_H */
