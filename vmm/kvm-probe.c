@@ -36,7 +36,7 @@ static bool boot(const char *kernel, char **why)
 	m.accel = krr_strf("kvm");
 	m.mem = PROBE_MEM;
 	m.kernel = krr_strf("%s", kernel);
-	m.append = krr_strf("krr=1M earlyprintk=serial,ttyS0");
+	m.append = krr_strf("krr=4M earlyprintk=serial,ttyS0");
 	if (!krr_vm_create(name, m.mem, &vm) && !krr_vm_spawn(&vm, &m, &io)) {
 		while (!(ok = console_speaks(&vm)) && krr_vm_running(&vm) &&
 		       krr_now_ns() < deadline)

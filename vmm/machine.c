@@ -50,6 +50,28 @@ void krr_machine_defaults(struct krr_machine *m)
 	m->mem = KRR_DEFAULT_MEM;
 }
 
+/**
+ * krr_host_tsc_khz() - how fast the guest's TSC will run
+ *
+ * Without HPET the guest could only measure it against the PIT, which fails on
+ * a busy host under TCG; then it has no usable clock and refuses to record.
+ *
+ * Return: kHz, or 0 where it cannot be known.
+ */
+uint64_t krr_host_tsc_khz(void)
+{
+#ifdef __x86_64__
+	uint64_t ns, ticks, t0 = krr_now_ns(), c0 = __builtin_ia32_rdtsc();
+
+	krr_sleep_ms(20);
+	ticks = __builtin_ia32_rdtsc() - c0;
+	ns = krr_now_ns() - t0;
+	return ticks * 1000000 / ns;
+#else
+	return 0;
+#endif
+}
+
 /* These end up in comma-separated options of QEMU. */
 static int check_word(const char *what, const char *s)
 {
@@ -263,14 +285,18 @@ static bool names_ring(const char *append)
 
 static void add_kernel(const struct krr_machine *m, struct krr_argv *a)
 {
+	__free_ptr char *tsc = NULL;
+
 	if (!m->kernel)
 		return;
 	add_opt(a, "-kernel", m->kernel);
 	if (m->initrd)
 		add_opt(a, "-initrd", m->initrd);
 	add(a, "-append");
-	add(a, "%s%s%s%s", names_ring(m->append) ? "" : "krr=" KRR_DEFAULT_RING " ", fixed_cmdline,
-	    m->append ? " " : "", m->append ? m->append : "");
+	if (m->tsc_khz)
+		tsc = krr_strf(" tsc_early_khz=%" PRIu64, m->tsc_khz);
+	add(a, "%s%s%s%s%s", names_ring(m->append) ? "" : "krr=" KRR_DEFAULT_RING " ",
+	    fixed_cmdline, tsc ? tsc : "", m->append ? " " : "", m->append ? m->append : "");
 }
 
 static void add_qmp(const char *id, const char *path, struct krr_argv *a)

@@ -20,6 +20,7 @@ struct krr_machine {
 	char *accel;		/* "tcg" or "kvm" */
 	char *machine, *cpu;	/* -machine and -cpu, without what is added here */
 	uint64_t smp, mem;
+	uint64_t tsc_khz;	/* told to the guest; 0: it finds out itself */
 	bool net;
 	uint64_t disk_bytes;	/* 0: no disk */
 	char *disk;		/* image, when recording */
@@ -39,6 +40,7 @@ struct krr_argv {
 };
 
 void krr_machine_defaults(struct krr_machine *m);
+uint64_t krr_host_tsc_khz(void);
 int krr_machine_check(struct krr_machine *m);
 int krr_machine_from_manifest(struct krr_machine *m, const struct krr_manifest *man);
 void krr_machine_to_manifest(const struct krr_machine *m, struct krr_manifest *man);

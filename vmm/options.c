@@ -187,7 +187,9 @@ int krr_machine_complete(struct krr_machine *m)
 	if (m->disk)
 		append(m, "root=/dev/vda rw");
 	err = krr_machine_check(m);
-	if (!err)
-		choose_accel(m);
-	return err;
+	if (err)
+		return err;
+	choose_accel(m);
+	m->tsc_khz = krr_host_tsc_khz();
+	return 0;
 }

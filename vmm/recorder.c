@@ -132,6 +132,19 @@ static off_t console_size(const struct krr_recorder *r)
 	return stat(r->vm->console, &st) < 0 ? 0 : st.st_size;
 }
 
+/* The guest may have lost patience and left; its word counts. */
+static int command_record(struct krr_recorder *r)
+{
+	uint32_t none = KRR_CMD_NONE;
+
+	if (__atomic_compare_exchange_n(&r->ram.hdr->command, &none, (uint32_t)KRR_CMD_RECORD,
+					false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return 0;
+	krr_err("the guest did not wait for the end of the snapshot, which took %" PRIu64 " ms (its TSC runs at %" PRIu64
+		" kHz, it says)", r->rec.m.start_pause_ms, (uint64_t)r->ram.hdr->tsc_khz);
+	return -ETIMEDOUT;
+}
+
 static int begin(struct krr_recorder *r)
 {
 	__free_ptr char *name = krr_hdr_text(r->ram.hdr->name, sizeof(r->ram.hdr->name));
@@ -158,11 +171,12 @@ static int begin(struct krr_recorder *r)
 		fill_manifest(r);
 		err = krr_manifest_save(r->rec.dirfd, &r->rec.m);
 	}
+	if (!err)
+		err = command_record(r);
 	if (err)
 		return err;
 	r->active = true;
 	r->begun_ns = krr_now_ns();
-	krr_store(&h->command, (uint32_t)KRR_CMD_RECORD);
 	return 0;
 }
 

@@ -18,7 +18,8 @@
 
 static int copy_start_ram(struct krr_replay *rp)
 {
-	__close_fd int from = openat(rp->rec->dirfd, "start.ram", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	__close_fd int from = openat(rp->rec->dirfd, "start.ram",
+				    O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	__close_fd int to = open(rp->vm.ram, O_RDWR | O_TRUNC | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 	uint64_t copied;
@@ -68,7 +69,8 @@ static int prepare_ram(struct krr_replay *rp)
 
 static int load_state(struct krr_replay *rp)
 {
-	__close_fd int fd = openat(rp->rec->dirfd, "start.state", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	__close_fd int fd = openat(rp->rec->dirfd, "start.state",
+				  O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 	int err;
 

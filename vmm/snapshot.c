@@ -105,8 +105,8 @@ int krr_snapshot_load(struct krr_qmp *q, int fd)
  */
 int krr_copy_ram(int from, int dirfd, const char *name, uint64_t *copied)
 {
-	__close_fd int to = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-				   0600);
+	__close_fd int to = openat(dirfd, name,
+				   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	return to < 0 ? -errno : krr_copy_sparse(from, to, copied);
 }

@@ -11,6 +11,7 @@
 #include "vmm/symbols.h"
 
 #define FAR (1u << 20)		/* no symbol is this long: the address is outside */
+#define PERCPU_END (16u << 20)	/* per-cpu symbols are offsets into a CPU's area */
 
 struct symbol {
 	uint64_t addr, size;
@@ -31,6 +32,12 @@ static int by_addr(const void *a, const void *b)
 	return x->size < y->size ? -1 : x->size > y->size;
 }
 
+static bool is_percpu(const GElf_Sym *sym)
+{
+	return sym->st_value < PERCPU_END && sym->st_shndx != SHN_ABS &&
+	       GELF_ST_TYPE(sym->st_info) == STT_OBJECT;
+}
+
 static void take_symbols(struct krr_symbols *s, Elf *elf, Elf_Scn *scn, const GElf_Shdr *sh)
 {
 	Elf_Data *data = elf_getdata(scn, NULL);
@@ -42,8 +49,8 @@ static void take_symbols(struct krr_symbols *s, Elf *elf, Elf_Scn *scn, const GE
 	if (!s->v)
 		abort();
 	for (i = 0; i < n && gelf_getsym(data, (int)i, &sym); i++) {
-		if (sym.st_shndx == SHN_UNDEF || !(sym.st_value >> 63) ||
-		    GELF_ST_TYPE(sym.st_info) == STT_SECTION)
+		if (sym.st_shndx == SHN_UNDEF || GELF_ST_TYPE(sym.st_info) == STT_SECTION ||
+		    !(sym.st_value >> 63 || is_percpu(&sym)))
 			continue;
 		name = elf_strptr(elf, sh->sh_link, sym.st_name);
 		if (!name || !*name)
@@ -142,7 +149,7 @@ int krr_symbols_open(const char *vmlinux, const char *build_id, struct krr_symbo
 /**
  * krr_symbol() - an address in words
  * @s: symbols, or NULL
- * @addr: address
+ * @addr: address, or an offset into the per-cpu area
  * @buf: result: "name+0x12", or the bare number
  * @room: bytes of it
  *

@@ -24,6 +24,8 @@ struct memory {
 	const struct krr_ram *ram;
 	struct krr_layout l;
 	uint8_t *vmalloc;	/* bitmap of pages that are mapped there */
+	const struct krr_range *inert;	/* memory that devices write at any time */
+	uint32_t nr_inert;
 };
 
 static const char *const names[] = {
@@ -197,9 +199,6 @@ static enum krr_class classify(const struct memory *m, uint64_t pa)
 
 	if (m->l.text && between(va, m->l.text, m->l.etext))
 		return KRR_CLASS_TEXT;
-	/* what lies between rodata and data went to the page allocator */
-	if (m->l.sdata && between(va, m->l.sdata, m->l.edata))
-		return KRR_CLASS_DATA;
 	if (m->l.percpu_start &&
 	    between(pa, percpu, percpu + m->l.percpu_unit * KRR_MAX_CPUS))
 		return KRR_CLASS_PERCPU;
@@ -207,6 +206,9 @@ static enum krr_class classify(const struct memory *m, uint64_t pa)
 	if (page == UINT64_MAX)
 		return KRR_CLASS_OTHER;
 	c = class_by_page(m, page);
+	/* parts of the image went to the page allocator: not reserved any more */
+	if (c == KRR_CLASS_RESERVED && m->l.text && between(va, m->l.etext, m->l.edata))
+		return KRR_CLASS_DATA;
 	if (c == KRR_CLASS_OTHER && in_free_block(m, pa))
 		return KRR_CLASS_FREE;
 	if (c == KRR_CLASS_OTHER && m->vmalloc[pa / PAGE / 8] >> (pa / PAGE & 7) & 1)
@@ -246,6 +248,38 @@ static bool in_fpu_area(const struct memory *m, uint64_t pa, uint64_t cache)
 	return between(at, m->l.task_fpu, (uint64_t)m->l.task_fpu + m->l.task_fpu_bytes);
 }
 
+/* The guest's list of these, as far as it lies in RAM. */
+static void find_inert(struct memory *m)
+{
+	const struct krr_hdr *h = m->ram->hdr;
+	uint64_t at = m->ram->hdr_at + h->inert_off;
+	uint64_t bytes = (uint64_t)h->inert_count * sizeof(*m->inert);
+
+	if (h->inert_off & 7 || at < m->ram->hdr_at || at > m->ram->size ||
+	    bytes > m->ram->size - at)
+		return;
+	m->inert = (const struct krr_range *)(m->ram->map + at);
+	m->nr_inert = h->inert_count;
+}
+
+/* Which bytes of a page are in that list. */
+static void inert_bytes(const struct memory *m, uint64_t pa, bool *inert)
+{
+	uint64_t from, to;
+	uint32_t i;
+
+	memset(inert, 0, PAGE);
+	for (i = 0; i < m->nr_inert; i++) {
+		from = m->inert[i].gpa;
+		to = from + m->inert[i].len;
+		if (to <= pa || from >= pa + PAGE || to < from)
+			continue;
+		from = from < pa ? pa : from;
+		to = to > pa + PAGE ? pa + PAGE : to;
+		memset(inert + (from - pa), 1, to - from);
+	}
+}
+
 static uint64_t word_at(const struct krr_ram *ram, uint64_t pa)
 {
 	uint64_t v;
@@ -275,6 +309,11 @@ static void note(struct krr_verify *v, const struct memory *m, const struct krr_
 	d->recorded = word_at(m->ram, first);
 	d->replayed = word_at(replayed, first);
 	d->cache = cache;
+	if (c == KRR_CLASS_PERCPU && m->l.percpu_unit) {
+		d->percpu = d->va - m->l.percpu_start;
+		d->cpu = (uint32_t)(d->percpu / m->l.percpu_unit);
+		d->percpu %= m->l.percpu_unit;
+	}
 	v->shown++;
 }
 
@@ -284,11 +323,17 @@ static void compare_page(struct krr_verify *v, const struct memory *m,
 	const uint8_t *a = m->ram->map + pa, *b = replayed->map + pa;
 	enum krr_class c = classify(m, pa);
 	uint64_t cache = c == KRR_CLASS_SLAB ? slab_cache(m, pa) : 0, first = 0;
-	uint32_t bad = 0, fpu = 0, i;
+	uint32_t bad = 0, fpu = 0, device = 0, i;
+	bool inert[PAGE];
 
+	inert_bytes(m, pa, inert);
 	for (i = 0; i < PAGE; i++) {
 		if (a[i] == b[i])
 			continue;
+		if (inert[i]) {
+			device++;
+			continue;
+		}
 		if (cache && in_fpu_area(m, pa + i, cache)) {
 			fpu++;
 			continue;
@@ -300,6 +345,8 @@ static void compare_page(struct krr_verify *v, const struct memory *m,
 		note(v, m, replayed, c, first, bad, cache);
 	if (fpu)
 		note(v, m, replayed, KRR_CLASS_FPU, pa, fpu, cache);
+	if (device)
+		note(v, m, replayed, KRR_CLASS_DEVICE, pa, device, cache);
 }
 
 /**
@@ -326,6 +373,7 @@ int krr_verify(const struct krr_ram *recorded, const struct krr_ram *replayed,
 	if (!m.vmalloc)
 		return -ENOMEM;
 	mark_vmalloc(&m);
+	find_inert(&m);
 	for (pa = 0; pa + PAGE <= recorded->size; pa += PAGE) {
 		if (between(pa, start, end) ||
 		    between(pa, recorded->hdr_at, recorded->hdr_at + KRR_HDR_BYTES) ||

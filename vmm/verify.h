@@ -28,7 +28,8 @@
 	X(CACHE,	"page cache",		true)		\
 	X(ANON,		"anonymous",		true)		\
 	X(FREE,		"free",			true)		\
-	X(FPU,		"user FPU registers",	true)
+	X(FPU,		"user FPU registers",	true)		\
+	X(DEVICE,	"device-written",	true)
 
 enum krr_class {
 #define X(NAME, name, tolerated) KRR_CLASS_##NAME,
@@ -45,6 +46,8 @@ struct krr_difference {
 	enum krr_class class;
 	uint64_t recorded, replayed;	/* the word around the first byte */
 	uint64_t cache;		/* struct kmem_cache, for slab */
+	uint32_t cpu;		/* for per-cpu data: whose, and where in its area */
+	uint64_t percpu;
 };
 
 struct krr_verify {

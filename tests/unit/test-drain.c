@@ -18,7 +18,7 @@
 #define RAM_BYTES	(8u << 20)
 #define HDR_AT		(1u << 20)
 #define RING_BYTES	KRR_MIN_RING
-#define EVENTS		60000u
+#define EVENTS		150000u
 
 static char *ram_path;
 

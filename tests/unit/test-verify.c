@@ -9,8 +9,8 @@
 #include "unit.h"
 #include "vmm/verify.h"
 
-#define RAM_BYTES	(16ull << 20)
-#define HDR_AT		(2ull << 20)
+#define RAM_BYTES	(32ull << 20)
+#define HDR_AT		(20ull << 20)
 #define PGD_AT		(1ull << 20)
 #define PAGES_AT	(6ull << 20)		/* struct pages: one 2 MiB page */
 #define VMEMMAP		0xffffea0000000000ull
@@ -18,6 +18,9 @@
 #define KERNEL		0xffffffff80000000ull
 #define PAGE_SIZE	64u			/* of struct page */
 #define SLAB_BIT	9
+#define RESERVED_BIT	12
+#define TYPE_AT		48		/* page_type, then _refcount */
+#define IN_USE		(1ull << 32 | UINT32_MAX)
 
 static struct krr_ram a, b;
 
@@ -40,24 +43,24 @@ static void describe(struct krr_ram *r)
 	memcpy(h->magic, KRR_MAGIC, KRR_MAGIC_LEN);
 	l->page_offset = DIRECT;
 	l->text = KERNEL + (8ull << 20);
-	l->etext = KERNEL + (9ull << 20);
+	l->etext = l->sdata = KERNEL + (9ull << 20);
 	l->edata = KERNEL + (10ull << 20);
 	l->page_array = VMEMMAP;
 	l->kernel_pgd = KERNEL + PGD_AT;
 	l->sizeof_page = PAGE_SIZE;
 	l->page_mapping = 24;
-	l->page_type = 48;
+	l->page_type = TYPE_AT;
 	l->page_compound_head = 8;
 	l->bit_slab = SLAB_BIT;
 	l->bit_lru = 4;
-	l->bit_reserved = 12;
+	l->bit_reserved = RESERVED_BIT;
 	l->pgtype_buddy = 0x80;
 	l->pgtype_table = 0x400;
 	put(r, PGD_AT + (VMEMMAP >> 39 & 511) * 8, (PGD_AT + 4096) | 1);
 	put(r, PGD_AT + 4096 + (VMEMMAP >> 30 & 511) * 8, (PGD_AT + 8192) | 1);
 	put(r, PGD_AT + 8192 + (VMEMMAP >> 21 & 511) * 8, PAGES_AT | 0x81);
 	for (pfn = 0; pfn < RAM_BYTES / 4096; pfn++)
-		put(r, PAGES_AT + pfn * PAGE_SIZE + 48, UINT32_MAX);
+		put(r, PAGES_AT + pfn * PAGE_SIZE + TYPE_AT, IN_USE);
 	assert_int_equal(krr_ram_use(r, HDR_AT), 0);
 }
 
@@ -126,6 +129,9 @@ static void classes(void **state)
 
 	(void)state;
 	differ((8ull << 20) + 5, KRR_CLASS_TEXT);
+	/* of the image, what was not given to the page allocator */
+	differ((9ull << 20) + 5, KRR_CLASS_OTHER);
+	set_page(9ull << 20, 0, 1u << RESERVED_BIT);
 	differ((9ull << 20) + 5, KRR_CLASS_DATA);
 	differ(page + 100, KRR_CLASS_OTHER);
 	set_page(page, 0, 1u << SLAB_BIT);
@@ -136,16 +142,45 @@ static void classes(void **state)
 	set_page(page, 24, 0xffff888000001000ull);
 	differ(page + 100, KRR_CLASS_CACHE);
 	set_page(page, 24, 0);
-	set_page(page, 48, UINT32_MAX & ~0x400u);
+	set_page(page, TYPE_AT, IN_USE & ~0x400ull);
 	differ(page + 100, KRR_CLASS_TABLE);
-	set_page(page, 48, UINT32_MAX & ~0x80u);
+	set_page(page, TYPE_AT, UINT32_MAX & ~0x80ull);
 	differ(page + 100, KRR_CLASS_FREE);
 	/* in a free block of two pages only the first is marked */
 	set_page(page, 40, 1);
 	differ(page + 4096 + 100, KRR_CLASS_FREE);
 	differ(page + 8192 + 100, KRR_CLASS_OTHER);
 	set_page(page, 40, 0);
-	set_page(page, 48, UINT32_MAX);
+	/* nor on any free list, but nobody has a reference */
+	set_page(page, TYPE_AT, UINT32_MAX);
+	differ(page + 100, KRR_CLASS_FREE);
+	set_page(page, TYPE_AT, IN_USE);
+}
+
+/* Bytes that the guest named as device-written, across a page's end, and no more. */
+static void inert_ranges(void **state)
+{
+	const uint64_t page = 12ull << 20;
+	struct krr_range *r = (struct krr_range *)(a.map + HDR_AT + 8192);
+
+	(void)state;
+	a.hdr->inert_off = 8192;
+	a.hdr->inert_count = 2;
+	r[0] = (struct krr_range){ 4096, 0 };
+	r[1] = (struct krr_range){ page + 4000, 200 };
+	differ(page + 3999, KRR_CLASS_OTHER);
+	differ(page + 4000, KRR_CLASS_DEVICE);
+	differ(page + 4096 + 103, KRR_CLASS_DEVICE);
+	differ(page + 4096 + 104, KRR_CLASS_OTHER);
+	/* lists and ranges that lead out of RAM */
+	r[1] = (struct krr_range){ UINT64_MAX - 4, 100 };
+	differ(page, KRR_CLASS_OTHER);
+	a.hdr->inert_off = UINT64_MAX - 7;
+	differ(page, KRR_CLASS_OTHER);
+	a.hdr->inert_off = 8192;
+	a.hdr->inert_count = UINT32_MAX;
+	differ(page, KRR_CLASS_OTHER);
+	a.hdr->inert_count = 0;
 }
 
 static void recorders_memory_is_left_out(void **state)
@@ -205,6 +240,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(equal),
 		cmocka_unit_test(classes),
+		cmocka_unit_test(inert_ranges),
 		cmocka_unit_test(recorders_memory_is_left_out),
 		cmocka_unit_test(hostile_tables),
 		cmocka_unit_test(sparse_copies),

@@ -52,8 +52,8 @@ static int dump(const struct krr_recording *rec, const struct filter *f)
 		if (!wanted(f, &ev))
 			continue;
 		krr_event_text(krr_log_decoder(log), &ev, text, sizeof(text));
-		if (printf("%10" PRIu64 "  cpu %u  %8" PRIu64 "  %02x  %-9s %s\n", ev.number, ev.cpu,
-			   ev.pos, ev.fp, krr_kind_name(ev.kind), text) < 0)
+		if (printf("%10" PRIu64 "  cpu %u  %8" PRIu64 "  %02x  %-9s %s\n", ev.number,
+			   ev.cpu, ev.pos, ev.fp, krr_kind_name(ev.kind), text) < 0)
 			break;
 	}
 	krr_log_close(log);

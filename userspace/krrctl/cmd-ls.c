@@ -25,8 +25,8 @@ static void print_line(const struct krr_recording *rec)
 	__free_ptr char *log = human_bytes(m->log_bytes);
 	__free_ptr char *disk = human_bytes(krr_recording_disk_bytes(rec));
 
-	printf("%-24s %-20s %4" PRIu64 " %5" PRIu64 "M %10" PRIu64 " %9s %9s %7.2fs  %s%s\n", rec->name,
-	       m->created, m->smp, m->mem >> 20, m->events, log, disk,
+	printf("%-24s %-20s %4" PRIu64 " %5" PRIu64 "M %10" PRIu64 " %9s %9s %7.2fs  %s%s\n",
+	       rec->name, m->created, m->smp, m->mem >> 20, m->events, log, disk,
 	       (double)m->duration_ms / 1000, m->stop_reason ? m->stop_reason : "none",
 	       m->complete ? "" : " (cut off)");
 }
@@ -55,8 +55,8 @@ static int list(json_t *out)
 	if (n < 0)
 		return krr_exit_code(n);
 	if (!out && n)
-		printf("%-24s %-20s %4s %6s %10s %9s %9s %8s  %s\n", "NAME", "CREATED", "CPUS", "MEM",
-		       "EVENTS", "LOG", "DISK", "TIME", "ENDED BY");
+		printf("%-24s %-20s %4s %6s %10s %9s %9s %8s  %s\n", "NAME", "CREATED", "CPUS",
+		       "MEM", "EVENTS", "LOG", "DISK", "TIME", "ENDED BY");
 	for (p = names; *p; p++) {
 		if (krr_recording_open(*p, &rec))
 			status = KRR_EXIT_DAMAGED;
@@ -78,7 +78,8 @@ static void list_incomplete(json_t *out)
 		return;
 	for (p = names; *p; p++) {
 		if (out)
-			json_array_append_new(out, json_pack("{s:s,s:b}", "name", *p, "recording", 1));
+			json_array_append_new(out, json_pack("{s:s,s:b}", "name", *p,
+							     "recording", 1));
 		else
 			printf("%-24s (being recorded)\n", *p);
 	}

@@ -177,8 +177,8 @@ static void print_text(struct krr_replay *rp, const struct verdict *v)
 	__free_ptr char *vmlinux = krr_artifact_path(KRR_VMLINUX);
 	struct krr_symbols *syms = NULL;
 
-	printf("%s: replayed %" PRIu64 " events in %.2f s (recorded in %.2f s), %s\n", rp->rec->name,
-	       v->events, v->seconds, (double)m->duration_ms / 1000, states[v->state]);
+	printf("%s: replayed %" PRIu64 " events in %.2f s (recorded in %.2f s), %s\n",
+	       rp->rec->name, v->events, v->seconds, (double)m->duration_ms / 1000, states[v->state]);
 	if (m->message && *m->message)
 		printf("%s: ended by %s: %s\n", rp->rec->name, m->stop_reason, m->message);
 	fflush(stdout);

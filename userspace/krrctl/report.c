@@ -69,8 +69,8 @@ static void print_event_at(const struct krr_recording *rec, uint64_t number)
 		;
 	if (n > 0) {
 		krr_event_text(krr_log_decoder(log), &ev, text, sizeof(text));
-		fprintf(stderr, "  found     %s fp %02x  cpu %u  %s\n", krr_kind_name(ev.kind), ev.fp,
-			ev.cpu, text);
+		fprintf(stderr, "  found     %s fp %02x  cpu %u  %s\n", krr_kind_name(ev.kind),
+			ev.fp, ev.cpu, text);
 	}
 	krr_log_close(log);
 }
@@ -141,23 +141,30 @@ void report_hang(struct krr_replay *rp, const char *what)
 	struct krr_hdr *h = rp->ram.hdr;
 	uint64_t events = krr_replay_events(rp);
 
-	krr_err("replay of \"%s\" %s at event %" PRIu64 " of %" PRIu64 ", guest is %s", rp->rec->name,
-		what, events, rp->rec->m.events, krr_state_name(krr_load(&h->state)));
+	krr_err("replay of \"%s\" %s at event %" PRIu64 " of %" PRIu64 ", guest is %s",
+		rp->rec->name, what, events, rp->rec->m.events, krr_state_name(krr_load(&h->state)));
 	print_event_at(rp->rec, events);
 	if (krr_vm_running(&rp->vm))
 		print_registers(rp);
 	else
 		krr_vm_explain(&rp->vm);
-	fprintf(stderr, "  to look inside: krrctl gdb %s --at %" PRIu64 "\n", rp->rec->name, events);
+	fprintf(stderr, "  to look inside: krrctl gdb %s --at %" PRIu64 "\n", rp->rec->name,
+		events);
 }
 
 static void print_difference(const struct krr_difference *d, const struct krr_symbols *syms)
 {
 	char name[256];
 
-	fprintf(stderr, "    %#011" PRIx64 "  %-18s %4u bytes  recorded %016" PRIx64 " replayed %016"
-		PRIx64 "  %s", d->gpa, krr_class_name(d->class), d->bytes, d->recorded, d->replayed,
-		krr_symbol(syms, d->va, name, sizeof(name)));
+	bool percpu = d->class == KRR_CLASS_PERCPU;
+
+	fprintf(stderr, "    %#011" PRIx64 "  %-18s %4u bytes", d->gpa, krr_class_name(d->class),
+		d->bytes);
+	fprintf(stderr, "  recorded %016" PRIx64 " replayed %016" PRIx64 "  ", d->recorded,
+		d->replayed);
+	if (percpu)
+		fprintf(stderr, "cpu %u ", d->cpu);
+	fputs(krr_symbol(syms, percpu ? d->percpu : d->va, name, sizeof(name)), stderr);
 	if (d->cache)
 		fprintf(stderr, "  cache %#" PRIx64, d->cache);
 	fputc('\n', stderr);

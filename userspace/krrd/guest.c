@@ -171,7 +171,8 @@ static char *control_error(const char *verb, int err)
 		return krr_strf("%s: the recorder on the host did not answer in time", verb);
 	}
 	text = control_text();
-	return krr_strf("%s: %s%s%s", verb, strerror(-err), *text ? "; the kernel says:\n" : "", text);
+	return krr_strf("%s: %s%s%s", verb, strerror(-err), *text ? "; the kernel says:\n" : "",
+			text);
 }
 
 static int do_control(struct guest *g, const char *verb, const char *arg)

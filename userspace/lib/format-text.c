@@ -116,9 +116,9 @@ const char *krr_vector_name(uint32_t vector)
 		return "sysenter";
 	case KRR_VEC_SYSCALL32:
 		return "syscall32";
-	case KRR_VEC_INT80:
-		return "int80";
 	}
+	if (vector == 0x80)
+		return "int80";
 	return vector < ARRAY_SIZE(exceptions) ? exceptions[vector] : "irq";
 }
 

@@ -118,7 +118,7 @@ static int decode_entry(struct krr_decoder *d, struct krr_event *ev)
 	uint64_t changed = krr_get_varint(&c);
 	unsigned int i;
 
-	if (!c.bad && (vector > KRR_VEC_INT80 || changed & ~(uint64_t)ENTRY_MASK))
+	if (!c.bad && (vector > KRR_VEC_SYSCALL32 || changed & ~(uint64_t)ENTRY_MASK))
 		return bad(d, "entry with vector %llu, words %#llx", (unsigned long long)vector,
 			   (unsigned long long)changed);
 	for (i = 0; i < KRR_NR_ENTRY_WORDS; i++)

@@ -84,7 +84,8 @@ static json_t *to_json(const struct krr_manifest *m)
 	json_object_set_new(root, "format", json_integer(KRR_FORMAT_VERSION));
 	for (f = fields; f < fields + ARRAY_SIZE(fields); f++) {
 		if (f->type == NUMBER)
-			json_object_set_new(root, f->name, json_integer((json_int_t)*number_of(m, f)));
+			json_object_set_new(root, f->name,
+					    json_integer((json_int_t)*number_of(m, f)));
 		else if (f->type == FLAG)
 			json_object_set_new(root, f->name, json_boolean(*flag_of(m, f)));
 		else if (*text_of(m, f))

@@ -152,7 +152,8 @@ static int open_dir(struct krr_recording *rec, int store, const char *dir)
 	if (fstatat(store, dir, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	if (S_ISLNK(st.st_mode)) {
-		krr_err("%s is a symlink; krr does not follow those: move the recording there", rec->path);
+		krr_err("%s is a symlink; krr does not follow those: move the recording there",
+			rec->path);
 		return -ELOOP;
 	}
 	rec->dirfd = openat(store, dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -178,7 +179,8 @@ int krr_recording_exists(const char *name)
 	if (fstatat(store, name, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
 	    fstatat(store, dir, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
-	krr_err("there is a recording \"%s\" already: take another name, or krrctl rm %s", name, name);
+	krr_err("there is a recording \"%s\" already: take another name, or krrctl rm %s",
+		name, name);
 	return -EEXIST;
 }
 

@@ -9,6 +9,9 @@
 #include <asm/krr.h>
 
 void krr_reserve(void);
+bool krr_doorbell(struct pt_regs *regs);
+void krr_inert(const void *p, u32 len);
+void krr_virtio_inert(void);
 
 /* A scalar that a device may have written, read from shared memory. */
 #define krr_device_word(expr)						\
@@ -41,6 +44,9 @@ do {									\
 struct pt_regs;
 
 static inline void krr_reserve(void) { }
+static inline bool krr_doorbell(struct pt_regs *regs) { return false; }
+static inline u32 krr_nmi_enter(void) { return 0; }
+static inline void krr_nmi_exit(u32 mode) { }
 static __always_inline bool krr_on(void) { return false; }
 static __always_inline bool krr_replaying(void) { return false; }
 static __always_inline void krr_window(void) { }

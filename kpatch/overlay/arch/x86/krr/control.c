@@ -16,6 +16,7 @@
 #include <linux/fs.h>
 #include <linux/init.h>
 #include <linux/jump_label.h>
+#include <linux/krr.h>
 #include <linux/memblock.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
@@ -29,7 +30,9 @@
 #include <linux/uaccess.h>
 #include <linux/utsname.h>
 #include <linux/vmalloc.h>
+#include <asm/cpu_entry_area.h>
 #include <asm/desc.h>
+#include <asm/smp.h>
 #include <asm/tsc.h>
 
 #include "krr.h"
@@ -62,24 +65,27 @@ early_param("krr", krr_setup);
 
 /* --- the region ---------------------------------------------------------------- */
 
+static_assert(KRR_MIN_RING >= 2 * KRR_RING_OVERLAP);
+
 #define STACKS_BYTES	(KRR_MAX_CPUS * KRR_STACK_BYTES)
+#define INERT_BYTES	(64u << 10)
 #define GLOBAL_BYTES	PAGE_ALIGN(sizeof(struct krr_global))
 
 /**
  * krr_reserve() - take the region from the boot allocator
  *
- * Layout: header, global state, stacks, ring.
+ * Layout: header, global state, stacks, inert ranges, ring.
  */
 void __init krr_reserve(void)
 {
 	if (!want_ring)
 		return;
-	if (!is_power_of_2(want_ring) || want_ring < 2 * KRR_RING_OVERLAP) {
+	if (!is_power_of_2(want_ring) || want_ring < KRR_MIN_RING) {
 		pr_err("krr=%llu: expected a power of two of at least %uM\n", want_ring,
-		       2 * KRR_RING_OVERLAP >> 20);
+		       KRR_MIN_RING >> 20);
 		return;
 	}
-	region_bytes = KRR_HDR_BYTES + GLOBAL_BYTES + STACKS_BYTES + want_ring;
+	region_bytes = KRR_HDR_BYTES + GLOBAL_BYTES + STACKS_BYTES + INERT_BYTES + want_ring;
 	region = memblock_phys_alloc_range(region_bytes, PAGE_SIZE, SZ_1M, SZ_4G);
 	if (!region)
 		pr_err("no room for krr=%lluM: give the guest more memory or a smaller ring\n",
@@ -137,7 +143,10 @@ static void __init describe_kernel(struct krr_hdr *h)
 	strscpy(h->kversion, utsname()->version, sizeof(h->kversion));
 	h->recorder_start = region;
 	h->recorder_end = region + region_bytes;
-	h->tsc_khz = tsc_khz;
+	/* calibration can fail on a busy host; 1 GHz is for timeouts only */
+	h->tsc_khz = tsc_khz ?: 1000000;
+	h->inert_off = KRR_HDR_BYTES + GLOBAL_BYTES + STACKS_BYTES;
+	h->inert_max = INERT_BYTES / sizeof(struct krr_range);
 	krr_fill_layout(&h->layout);
 }
 
@@ -204,14 +213,14 @@ static noinstr void prepare(void)
 	int i;
 
 	g->next = g->serving = g->contended = 0;
-	g->owner = g->turn = KRR_NOBODY;
+	g->owner = g->turn = g->last = KRR_NOBODY;
 	g->left = 0;
 	g->muted = 0;
 	g->pos_head = g->pos_tail = g->tsc = g->events = g->dead_since = 0;
 	g->peek.valid = false;
 	g->hold_max = (u32)(krr_hdr->tsc_khz * HOLD_MAX_US / 1000);
 	for (i = 0; i < KRR_MAX_CPUS; i++)
-		g->cpu[i] = (struct krr_cpu){ };
+		g->cpu[i] = (struct krr_cpu){ .apicid = g->cpu[i].apicid };
 	krr_hdr->head = krr_hdr->tail = 0;
 	krr_hdr->events = krr_hdr->throttled = 0;
 	krr_hdr->lock_handovers = krr_hdr->lock_wait_tsc = 0;
@@ -273,6 +282,41 @@ static noinstr u64 krr_c_park_end(unsigned long nr_cpus, unsigned long reason)
 	return 0;
 }
 
+/**
+ * krr_inert() - name memory whose content is of no consequence to the kernel
+ * @p: kernel address, mapped; physically contiguous
+ */
+void krr_inert(const void *p, u32 len)
+{
+	struct krr_range *r = (void *)krr_hdr + krr_hdr->inert_off;
+
+	if (krr_hdr->inert_count < krr_hdr->inert_max)
+		r[krr_hdr->inert_count++] =
+			(struct krr_range){ slow_virt_to_phys((void *)p), len };
+}
+
+/*
+ * Outside the domain: stacks of entry code that runs before the RR lock is
+ * taken or after it is given up, and of NMIs; the recorder's scratch words.
+ */
+static void list_inert(void)
+{
+	struct cpu_entry_area *area;
+	int cpu;
+
+	krr_hdr->inert_count = 0;
+	krr_virtio_inert();
+	for_each_online_cpu(cpu) {
+		area = get_cpu_entry_area(cpu);
+		krr_inert(&area->entry_stack_page, PAGE_SIZE);
+		krr_inert((void *)CEA_ESTACK_BOT(&area->estacks, NMI), PAGE_SIZE);
+		krr_inert((void *)CEA_ESTACK_BOT(&area->estacks, NMI) + PAGE_SIZE, PAGE_SIZE);
+		krr_inert(per_cpu_ptr(&krr_mode, cpu), sizeof(u32));
+		krr_inert(per_cpu_ptr(&krr_target, cpu), sizeof(u64));
+		krr_inert(per_cpu_ptr(&krr_ua, cpu), sizeof(struct krr_ua));
+	}
+}
+
 static int park_start(void *unused)
 {
 	krr_call(krr_c_park_start, num_online_cpus(), 0, 0, 0);
@@ -281,8 +325,10 @@ static int park_start(void *unused)
 
 static int park_end(void *reason)
 {
-	if (krr_on())
-		krr_call(krr_c_park_end, num_online_cpus(), reason, 0, 0);
+	if (!krr_on())
+		return 0;
+	list_inert();
+	krr_call(krr_c_park_end, num_online_cpus(), reason, 0, 0);
 	return 0;
 }
 
@@ -371,8 +417,10 @@ static noinstr u64 krr_c_panic(unsigned long msg, unsigned long len, unsigned lo
  */
 void krr_panic(const char *msg)
 {
-	if (krr_on())
-		krr_call(krr_c_panic, msg, strlen(msg), 0, 0);
+	if (!krr_on())
+		return;
+	list_inert();
+	krr_call(krr_c_panic, msg, strlen(msg), 0, 0);
 }
 
 /* --- /dev/krr --------------------------------------------------------------------- */
@@ -471,6 +519,15 @@ static struct notifier_block reboot_nb = {
 	.priority = INT_MAX,
 };
 
+static void __init set_up_cpu(int cpu, u8 *base)
+{
+	if (cpu >= KRR_MAX_CPUS)
+		return;
+	per_cpu(krr_stack, cpu) = (u64)base + KRR_HDR_BYTES + GLOBAL_BYTES +
+		(cpu + 1) * KRR_STACK_BYTES;
+	krr_g->cpu[cpu].apicid = per_cpu(x86_cpu_to_apicid, cpu);
+}
+
 static int __init krr_init(void)
 {
 	u8 *base = __va(region);
@@ -486,9 +543,7 @@ static int __init krr_init(void)
 	if (err)
 		return err;
 	for_each_possible_cpu(cpu)
-		if (cpu < KRR_MAX_CPUS)
-			per_cpu(krr_stack, cpu) = (u64)base + KRR_HDR_BYTES + GLOBAL_BYTES +
-				(cpu + 1) * KRR_STACK_BYTES;
+		set_up_cpu(cpu, base);
 	read_idt();
 	register_reboot_notifier(&reboot_nb);
 	err = misc_register(&krr_dev);

@@ -142,9 +142,9 @@ static noinstr void __noreturn replay_entry(void)
 		l->word[i] = c->entry[i];
 	if (vec == KRR_VEC_SYSCALL)
 		krr_launch(krr_launch_syscall, l);
-	if (vec == KRR_VEC_INT80) {
-		vec = IA32_SYSCALL_VECTOR;
-		l->word[10] = l->word[15];	/* ax is taken from orig_ax */
+	if (vec == KRR_VEC_SYSENTER) {
+		l->sp = tss->sp0;
+		krr_launch(krr_launch_sysenter, l);
 	}
 	if (vec >= 256)
 		krr_diverge("an entry that this version can't replay", KRR_EV_ENTRY, SITE_ENTRY,
@@ -356,9 +356,6 @@ noinstr u64 krr_c_tsc(unsigned long a, unsigned long b, unsigned long c, unsigne
 noinstr u64 krr_c_value(unsigned long kind, unsigned long raw, unsigned long c,
 			unsigned long d, unsigned long site)
 {
-	/* inlined twice, so two sites: see <asm/shared/io.h> */
-	if (kind == KRR_EV_PORT || kind == KRR_EV_MMIO)
-		site = 0;
 	if (!krr_recording())
 		return krr_take(kind, site)->arg[0];
 	krr_put1(kind, site, raw);
@@ -434,4 +431,6 @@ noinstr void krr_finish(enum krr_stop reason)
 	smp_store_release(&krr_hdr->state, KRR_ST_IDLE);
 	this_cpu_write(krr_mode, KRR_MODE_OFF);
 	smp_store_release(&krr_g->mode, KRR_MODE_OFF);
+	smp_mb();
+	krr_ring_all();
 }

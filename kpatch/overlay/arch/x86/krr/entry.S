@@ -210,6 +210,26 @@ SYM_FUNC_START(krr_cpu_relax)
 SYM_FUNC_END(krr_cpu_relax)
 
 /*
+ * void krr_park(u32 *parked, u32 *serving, u32 ticket, u32 *mode)
+ *
+ * Sleep until an NMI, unless the ticket is served already or the recording is
+ * over.  An NMI that comes before hlt is not lost: krr_doorbell() moves the
+ * instruction pointer from anywhere in here on to krr_park_end.
+ */
+SYM_FUNC_START(krr_park)
+	movl	$1, %eax
+	xchgl	%eax, (%rdi)		/* a full barrier: parked, then look */
+	cmpl	%edx, (%rsi)
+	je	krr_park_end
+	cmpl	$KRR_MODE_OFF, (%rcx)
+	je	krr_park_end
+	hlt
+SYM_INNER_LABEL(krr_park_end, SYM_L_GLOBAL)
+	movl	$0, (%rdi)
+	RET
+SYM_FUNC_END(krr_park)
+
+/*
  * arch_safe_halt(): the window of idle, in which the RR lock is free.  The
  * interrupt that ends it takes the lock in krr_c_trap().
  */
@@ -290,6 +310,25 @@ SYM_CODE_START(krr_launch_syscall)
 	swapgs
 	jmp	entry_SYSCALL_64
 SYM_CODE_END(krr_launch_syscall)
+
+/* sysenter: the C side has put bp into sp and lost ip, both on its own. */
+SYM_CODE_START(krr_launch_sysenter)
+	UNWIND_HINT_EMPTY
+	movq	KRR_LAUNCH_sp(%rdi), %rsp
+	movq	(18*8)(%rdi), %rax
+	andq	$~(X86_EFLAGS_IF | X86_EFLAGS_TF), %rax
+	pushq	%rax
+	popfq
+	movq	(4*8)(%rdi), %rbp
+	movq	(5*8)(%rdi), %rbx
+	movq	(15*8)(%rdi), %rax		/* orig_ax */
+	movq	(11*8)(%rdi), %rcx
+	movq	(12*8)(%rdi), %rdx
+	movq	(13*8)(%rdi), %rsi
+	movq	(14*8)(%rdi), %rdi
+	swapgs
+	jmp	entry_SYSENTER_compat
+SYM_CODE_END(krr_launch_sysenter)
 
 /* RSP points at the address to go to; RDI at the words. */
 SYM_CODE_START_LOCAL(krr_launch_regs)

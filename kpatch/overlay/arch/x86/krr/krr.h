@@ -23,6 +23,7 @@
 #define KRR_MAX_EVENT		(KRR_MAX_BYTES + 64)
 /* the ring is mapped once more behind its end, so that no event wraps */
 #define KRR_RING_OVERLAP	(2u << 20)
+#define KRR_WAITERS		(2 * KRR_MAX_CPUS)
 #define KRR_NOBODY		0xffffffffu
 
 /* Layout known to entry.S (KRR_LAUNCH_*): an entry from user mode, to be made. */
@@ -55,6 +56,9 @@ struct krr_cpu {
 	u64 entry[KRR_NR_ENTRY_WORDS];	/* words of the last entry */
 	struct krr_launch launch;
 	u64 hold_since;		/* TSC at which the RR lock was taken */
+	u32 parked;		/* sleeps until it is rung */
+	u32 apicid;
+	u32 rung, answered;	/* NMIs sent to this CPU, and taken by it */
 } ____cacheline_aligned;
 
 struct krr_global {
@@ -62,6 +66,8 @@ struct krr_global {
 	u32 next ____cacheline_aligned;
 	u32 serving ____cacheline_aligned;
 	u32 contended;		/* CPUs waiting; read by entry.S */
+	u32 waiter[KRR_WAITERS];	/* ticket % KRR_WAITERS -> CPU */
+	u32 last;		/* the owner before */
 	/* RR lock, both: who has it */
 	u32 owner;
 	/* replay: the CPU whose KRR_EV_ACQUIRE is next */
@@ -98,10 +104,12 @@ DECLARE_PER_CPU(u64, krr_error);
 DECLARE_PER_CPU(struct krr_ua, krr_ua);
 
 extern const struct krr_ua_site krr_ua_sites[], krr_ua_sites_end[];
-extern char krr_window_ip[], krr_idle_ip[], krr_poke_site[], krr_poke_end[];
+extern char krr_window_ip[], krr_idle_ip[], krr_park_end[], krr_poke_site[], krr_poke_end[];
 
 void krr_launch_gate(struct krr_launch *l);
 void krr_launch_syscall(struct krr_launch *l);
+void krr_launch_sysenter(struct krr_launch *l);
+void krr_park(u32 *parked, u32 *serving, u32 ticket, u32 *mode);
 void krr_poke(void *dst, const void *src, unsigned long n);
 
 /* raw operations that are not hooks */
@@ -210,6 +218,7 @@ void krr_lock_acquire(enum krr_how how);
 void krr_lock_release(void);
 void krr_lock_pass(void);
 void krr_lock_wait_turn(enum krr_how how);
+void krr_ring_all(void);
 
 /* domain.c */
 void krr_finish(enum krr_stop reason);

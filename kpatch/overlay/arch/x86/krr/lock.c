@@ -4,12 +4,91 @@
  * mode, idle, or waits here.
  *
  * Recording: a ticket lock, so waiting is fair.  Each acquisition is an event,
- * which makes the log one total order.
+ * which makes the log one total order.  Hosts have fewer cores than guests have
+ * CPUs, so who waits for long parks in hlt, with interrupts off, and the CPU
+ * that passes the lock on rings it with an NMI.  NMIs are outside the domain:
+ * krr_doorbell() swallows them before the kernel's own handler sees anything.
  *
  * Replay: no lock at all.  Who gives up the lock looks at the next event, which
  * must be an acquisition, and passes the turn to its CPU.
  */
+#include <linux/krr.h>
+#include <asm/apic.h>
+#include <asm/smp.h>
+
 #include "krr.h"
+
+#define SPINS_BEFORE_PARK	2000
+
+static noinstr void ring(u32 cpu)
+{
+	volatile u32 *icr2 = (volatile u32 *)(APIC_BASE + APIC_ICR2);
+	volatile u32 *icr = (volatile u32 *)(APIC_BASE + APIC_ICR);
+
+	krr_g->cpu[cpu].rung++;
+	*icr2 = SET_XAPIC_DEST_FIELD(krr_g->cpu[cpu].apicid);
+	*icr = APIC_DM_NMI | APIC_DEST_PHYSICAL;
+}
+
+/* Wake who has the ticket that is served now, if it sleeps. */
+static noinstr void ring_next(void)
+{
+	struct krr_global *g = krr_g;
+	u32 cpu = READ_ONCE(g->waiter[g->serving & (KRR_WAITERS - 1)]);
+
+	if (READ_ONCE(g->cpu[cpu].parked))
+		ring(cpu);
+}
+
+/* krr_ring_all() - the recording is over: nobody may sleep on for the lock */
+noinstr void krr_ring_all(void)
+{
+	u32 cpu;
+
+	for (cpu = 0; cpu < KRR_MAX_CPUS; cpu++)
+		if (READ_ONCE(krr_g->cpu[cpu].parked))
+			ring(cpu);
+}
+
+/**
+ * krr_doorbell() - was this NMI rung by ring()?
+ * @regs: its frame
+ *
+ * One that hits between the check and the hlt of krr_park() makes it skip the
+ * hlt, so no ring is lost.  Return: true if there is nothing else to handle.
+ */
+noinstr bool krr_doorbell(struct pt_regs *regs)
+{
+	struct krr_cpu *c;
+
+	if (!krr_armed() || !krr_g)
+		return false;
+	if (regs->ip >= (u64)krr_park && regs->ip < (u64)krr_park_end)
+		regs->ip = (u64)krr_park_end;
+	c = krr_this();
+	if (c->answered == READ_ONCE(c->rung))
+		return false;
+	c->answered++;
+	return true;
+}
+
+static noinstr void wait_for_ticket(u32 ticket)
+{
+	struct krr_global *g = krr_g;
+	struct krr_cpu *c = krr_this();
+	u32 spins = 0;
+
+	while (READ_ONCE(g->serving) != ticket) {
+		if (READ_ONCE(g->mode) == KRR_MODE_OFF)
+			return;
+		if (++spins < SPINS_BEFORE_PARK) {
+			krr_pause();
+			continue;
+		}
+		krr_park(&c->parked, &g->serving, ticket, &g->mode);
+		spins = 0;
+	}
+}
 
 static noinstr void took(void)
 {
@@ -39,20 +118,18 @@ static noinstr void acquire_record(enum krr_how how)
 	if (READ_ONCE(g->serving) != ticket) {
 		u64 since = krr_raw_tsc();
 
+		WRITE_ONCE(g->waiter[ticket & (KRR_WAITERS - 1)], krr_cpu_id());
 		asm volatile("lock incl %0" : "+m" (g->contended));
-		while (READ_ONCE(g->serving) != ticket) {
-			if (krr_off_if_ended())
-				return;
-			krr_pause();
-		}
+		wait_for_ticket(ticket);
 		asm volatile("lock decl %0" : "+m" (g->contended));
 		krr_hdr->lock_wait_tsc += krr_raw_tsc() - since;
 	}
 	smp_rmb();
 	if (krr_off_if_ended())
 		return;
-	if (g->owner != krr_cpu_id())
+	if (g->last != krr_cpu_id())
 		krr_hdr->lock_handovers++;
+	g->last = krr_cpu_id();
 	took();
 	krr_put2(KRR_EV_ACQUIRE, how << 2, krr_cpu_id() << 4 | how, krr_pos_delta());
 }
@@ -125,6 +202,9 @@ noinstr void krr_lock_release(void)
 	if (krr_recording()) {
 		g->owner = KRR_NOBODY;
 		smp_store_release(&g->serving, g->serving + 1);
+		smp_mb();
+		if (READ_ONCE(g->next) != g->serving)
+			ring_next();
 	} else {
 		g->turn = KRR_NOBODY;
 		krr_lock_pass();

@@ -66,7 +66,7 @@
 #define KRR_MAGIC_LEN		8
 #define KRR_FORMAT_VERSION	1
 #define KRR_MAX_CPUS		8
-#define KRR_MIN_RING		(1u << 20)
+#define KRR_MIN_RING		(4u << 20)
 #define KRR_HDR_BYTES		16384u		/* hdr.ring_off */
 
 #define KRR_SHAPE_0		0x00
@@ -147,7 +147,6 @@ enum krr_stop {
 #define KRR_VEC_SYSCALL		256
 #define KRR_VEC_SYSENTER	257
 #define KRR_VEC_SYSCALL32	258
-#define KRR_VEC_INT80		259
 #define KRR_NR_PT_REGS		21
 #define KRR_ENTRY_CR2		21
 #define KRR_ENTRY_SEGS		22
@@ -155,8 +154,8 @@ enum krr_stop {
 
 /*
  * KRR_EV_UREAD: varint of the bytes *not* copied, then the bytes copied.
- * KRR_EV_UFAULT: varint pos+, varint error code, varint cr2, varint bytes left
- * in the access (what rcx would hold).
+ * KRR_EV_UFAULT: varint pos+, varint (number of the faulting instruction in the
+ * kernel's table << 16 | error code), varint cr2, varint rcx.
  */
 
 /* hdr.command, written by the host. */
@@ -275,6 +274,20 @@ struct krr_hdr {
 	char  name[128];		/* guest: name asked for at start, may be empty */
 	struct krr_diverged diverged;	/* guest */
 	struct krr_layout layout;	/* guest */
+
+	/*
+	 * guest, at the end: memory whose content is of no consequence.  What
+	 * devices may write at any time is no input until a driver takes it; the
+	 * stacks of entry code and NMIs are outside the domain.
+	 */
+	__u64 inert_off;		/* of struct krr_range[], from this struct */
+	__u32 inert_count;
+	__u32 inert_max;
+};
+
+struct krr_range {
+	__u64 gpa;
+	__u64 len;
 };
 
 /**

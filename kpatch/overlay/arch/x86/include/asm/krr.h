@@ -205,18 +205,24 @@ static __always_inline void krr_nmi_exit(u32 mode)
 }
 
 /**
- * krr_input() - pass a nondeterministic scalar through the log
+ * krr_logged() - pass a nondeterministic scalar through the log
  * @kind: KRR_EV_* of shape V
- * @expr: reads it; evaluated in recording only
+ * @v: what was read; does not matter in replay
  *
  * Only when krr_on().  Return: what was read in the recording.
  */
+static __always_inline u64 krr_logged(u8 kind, u64 v)
+{
+	return krr_call(krr_c_value, kind, v, 0, 0);
+}
+
+/* The same for an expression that is to be evaluated in recording only. */
 #define krr_input(kind, expr)						\
 ({									\
 	u64 __krr_v = 0;						\
 	if (krr_mode_now() == KRR_MODE_RECORD)				\
 		__krr_v = (u64)(expr);					\
-	(u64)krr_call(krr_c_value, kind, __krr_v, 0, 0);		\
+	krr_logged(kind, __krr_v);					\
 })
 
 /* krr_input() for @len bytes at @buf, filled by the caller in recording. */
@@ -250,6 +256,7 @@ static __always_inline void krr_bytes(unsigned long kind, void *buf, unsigned lo
 static inline bool krr_skip_fault(struct pt_regs *regs, unsigned long address) { return false; }
 static inline void krr_panic(const char *msg) { }
 #define krr_input(kind, expr)	({ u64 __krr_v = (u64)(expr); __krr_v; })
+#define krr_logged(kind, v)	(v)
 #define krr_call(fn, a, b, c, d)	0ul
 
 #endif /* KRR_HOOKS */
