@@ -21,6 +21,8 @@ krrctl=${KRRCTL:-$O/bin/krrctl}
 accel=${KRR_TEST_ACCEL:-tcg}
 work=$(mktemp -d "${TMPDIR:-/tmp}/krr-test.XXXXXX")
 export KRR_STORE="$work/store"
+# the small guest, also where a Debian image is at hand
+export KRR_INITRD="${KRR_INITRD:-$O/guest/initramfs.cpio.gz}"
 planned=0 done_=0 failed=0 last=/dev/null
 # how long one command may take, in seconds; exit status 124 says that it did
 limit=${KRR_TEST_TIMEOUT:-300}

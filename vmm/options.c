@@ -17,6 +17,7 @@ static const struct {
 	[KRR_KERNEL] = { "KRR_KERNEL", "kernel/bzImage" },
 	[KRR_INITRD] = { "KRR_INITRD", "guest/initramfs.cpio.gz" },
 	[KRR_VMLINUX] = { "KRR_VMLINUX", "kernel/vmlinux" },
+	[KRR_ROOTFS] = { "KRR_ROOTFS", "guest/debian.img" },
 };
 
 /**
@@ -161,6 +162,24 @@ bool krr_kvm_usable(const char *kernel, char **why)
 	return ok;
 }
 
+/*
+ * The Debian image if there is one, since programs are in it, else the
+ * initramfs; what the environment names goes first.
+ */
+static void choose_guest(struct krr_machine *m)
+{
+	__free_ptr char *rootfs = krr_artifact_path(KRR_ROOTFS);
+	const char *named = getenv(artifacts[KRR_ROOTFS].env);
+	const char *initrd = getenv(artifacts[KRR_INITRD].env);
+
+	if (named && *named)
+		set(&m->disk, named);
+	else if (!(initrd && *initrd) && !access(rootfs, R_OK))
+		set(&m->disk, rootfs);
+	else
+		m->initrd = krr_artifact_path(KRR_INITRD);
+}
+
 static void choose_accel(struct krr_machine *m)
 {
 	__free_ptr char *why = NULL;
@@ -183,7 +202,7 @@ int krr_machine_complete(struct krr_machine *m)
 	if (!m->kernel)
 		m->kernel = krr_artifact_path(KRR_KERNEL);
 	if (!m->initrd && !m->disk)
-		m->initrd = krr_artifact_path(KRR_INITRD);
+		choose_guest(m);
 	if (m->disk)
 		append(m, "root=/dev/vda rw");
 	err = krr_machine_check(m);

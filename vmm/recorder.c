@@ -108,7 +108,7 @@ static int save_state(struct krr_recorder *r)
 /* Pause, take the snapshot, go on. The guest is parked all along. */
 static int take_snapshot(struct krr_recorder *r)
 {
-	uint64_t t0 = krr_now_ns(), copied;
+	uint64_t t0 = krr_now_ns();
 	int err, err2;
 
 	err = krr_qmp_call(r->qmp, "stop", NULL, NULL);
@@ -116,7 +116,8 @@ static int take_snapshot(struct krr_recorder *r)
 		return err;
 	err = save_state(r);
 	if (!err) {
-		err = krr_copy_ram(r->ram.fd, r->rec.dirfd, "start.ram", &copied);
+		err = krr_copy_ram(r->ram.fd, r->rec.dirfd, "start.ram",
+				   r->rec.m.sum[KRR_FILE_START_RAM]);
 		if (err)
 			krr_err("cannot copy guest RAM to %s: %s", r->rec.path, strerror(-err));
 	}
@@ -225,27 +226,28 @@ static void copy_console(struct krr_recorder *r)
 				   O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	off_t at = r->console_from;
 	char buf[65536];
-	ssize_t n;
+	ssize_t n = -1;
 
-	if (from < 0 || to < 0)
-		return;
-	while ((n = pread(from, buf, sizeof(buf), at)) > 0) {
-		if (krr_write_full(to, buf, (size_t)n))
-			return;
+	while (from >= 0 && to >= 0 && (n = krr_pread_full(from, buf, sizeof(buf), at)) > 0) {
 		at += n;
+		n = krr_write_full(to, buf, (size_t)n);
+		if (n < 0)
+			break;
 	}
+	if (n < 0)
+		krr_err("cannot copy the console to %s/console.log", r->rec.path);
 }
 
 /* The guest is parked at the end: what its memory holds now is the truth. */
 static int copy_end_ram(struct krr_recorder *r)
 {
-	uint64_t t0 = krr_now_ns(), copied;
+	uint64_t t0 = krr_now_ns();
 	int err, err2;
 
 	err = krr_qmp_call(r->qmp, "stop", NULL, NULL);
 	if (err)
 		return err;
-	err = krr_copy_ram(r->ram.fd, r->rec.dirfd, "end.ram", &copied);
+	err = krr_copy_ram(r->ram.fd, r->rec.dirfd, "end.ram", r->rec.m.sum[KRR_FILE_END_RAM]);
 	err2 = krr_qmp_call(r->qmp, "cont", NULL, NULL);
 	r->rec.m.end_pause_ms = ms_since(t0);
 	return err ? err : err2;

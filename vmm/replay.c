@@ -21,8 +21,8 @@ static int copy_start_ram(struct krr_replay *rp)
 	__close_fd int from = openat(rp->rec->dirfd, "start.ram",
 				    O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	__close_fd int to = open(rp->vm.ram, O_RDWR | O_TRUNC | O_NOFOLLOW | O_CLOEXEC);
+	struct krr_copy copy;
 	struct stat st;
-	uint64_t copied;
 	int err;
 
 	if (from < 0 || fstat(from, &st) < 0) {
@@ -36,9 +36,12 @@ static int copy_start_ram(struct krr_replay *rp)
 	}
 	if (to < 0)
 		return -errno;
-	err = krr_copy_sparse(from, to, &copied);
-	if (err)
-		krr_err("cannot copy start.ram to %s: %s", rp->vm.ram, strerror(-err));
+	err = krr_copy_sparse(from, to, &copy);
+	if (!err && !*copy.sum)
+		err = krr_sum_fd(to, copy.sum);
+	if (!err)
+		return krr_recording_check_sum(rp->rec, KRR_FILE_START_RAM, copy.sum);
+	krr_err("cannot copy start.ram to %s: %s", rp->vm.ram, strerror(-err));
 	return err;
 }
 
@@ -103,7 +106,7 @@ static int check_log(const struct krr_replay *rp)
 
 	krr_log_totals(rp->log, &events, &bytes);
 	if (events == m->events && bytes == m->raw_bytes)
-		return 0;
+		return krr_recording_check(rp->rec, KRR_FILE_LOG);
 	krr_err("%s/log.krr has %llu events in %llu bytes, the manifest says %llu in %llu: it is the log of another recording",
 		rp->rec->path, (unsigned long long)events, (unsigned long long)bytes,
 		(unsigned long long)m->events, (unsigned long long)m->raw_bytes);
@@ -123,6 +126,8 @@ static int start(struct krr_replay *rp, bool gdb)
 		err = krr_log_open(rp->rec->dirfd, "log.krr", true, &rp->log);
 	if (!err)
 		err = check_log(rp);
+	if (!err)
+		err = krr_recording_check(rp->rec, KRR_FILE_START_STATE);
 	if (!err)
 		err = prepare_ram(rp);
 	if (err)

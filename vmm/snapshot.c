@@ -101,12 +101,19 @@ int krr_snapshot_load(struct krr_qmp *q, int fd)
  * @from: the file
  * @dirfd: directory to make the copy in
  * @name: its name there; must not exist
- * @copied: bytes that are not zero
+ * @sum: its checksum, empty when it has still to be made
  */
-int krr_copy_ram(int from, int dirfd, const char *name, uint64_t *copied)
+int krr_copy_ram(int from, int dirfd, const char *name, char sum[KRR_SUM_TEXT])
 {
 	__close_fd int to = openat(dirfd, name,
 				   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
-	return to < 0 ? -errno : krr_copy_sparse(from, to, copied);
+	struct krr_copy copy;
+	int err;
+
+	if (to < 0)
+		return -errno;
+	err = krr_copy_sparse(from, to, &copy);
+	strcpy(sum, copy.sum);
+	return err;
 }

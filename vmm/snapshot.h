@@ -3,10 +3,11 @@
 #ifndef KRR_VMM_SNAPSHOT_H
 #define KRR_VMM_SNAPSHOT_H
 
+#include "lib/image.h"
 #include "vmm/qmp.h"
 
 int krr_snapshot_save(struct krr_qmp *q, int fd);
 int krr_snapshot_load(struct krr_qmp *q, int fd);
-int krr_copy_ram(int from, int dirfd, const char *name, uint64_t *copied);
+int krr_copy_ram(int from, int dirfd, const char *name, char sum[KRR_SUM_TEXT]);
 
 #endif /* KRR_VMM_SNAPSHOT_H */

@@ -19,6 +19,7 @@
 #define PTE_LARGE	0x80ull
 #define PTE_ADDR	0x000ffffffffff000ull
 #define TYPE_BASE	0xf0000000u
+#define PCP_PAGES	8ull		/* largest block on a CPU's own list of free pages */
 
 struct memory {
 	const struct krr_ram *ram;
@@ -85,6 +86,13 @@ static uint64_t translate(const struct memory *m, uint64_t va)
 	return UINT64_MAX;
 }
 
+static uint64_t read_virt(const struct memory *m, uint64_t va, unsigned int len)
+{
+	uint64_t pa = translate(m, va);
+
+	return pa == UINT64_MAX ? 0 : read_phys(m, pa, len);
+}
+
 static void mark(struct memory *m, uint64_t pa, uint64_t bytes)
 {
 	uint64_t end = pa + bytes;
@@ -131,23 +139,69 @@ static uint64_t image_va(const struct memory *m, uint64_t pa)
 	return pa - m->l.phys_base + START_KERNEL;
 }
 
-/* Physical address of the struct page of @pa, that of the head if it is a tail. */
+static uint64_t page_at(const struct memory *m, uint64_t pfn)
+{
+	return m->l.page_array + pfn * m->l.sizeof_page;
+}
+
+/*
+ * Virtual address of the struct page of @pa, that of the head if it is a tail;
+ * 0 if there is none.
+ */
 static uint64_t page_of(const struct memory *m, uint64_t pa)
 {
-	uint64_t page, head;
+	uint64_t page = page_at(m, pa / PAGE), head;
 
 	if (!m->l.page_array || !m->l.sizeof_page)
-		return UINT64_MAX;
-	page = translate(m, m->l.page_array + pa / PAGE * m->l.sizeof_page);
-	head = read_phys(m, page + m->l.page_compound_head, 8);
-	return page != UINT64_MAX && head & 1 ? translate(m, head - 1) : page;
+		return 0;
+	head = read_virt(m, page + m->l.page_compound_head, 8);
+	if (head & 1)
+		page = head - 1;
+	return translate(m, page) == UINT64_MAX ? 0 : page;
+}
+
+/* _refcount follows page_type */
+static uint32_t refcount(const struct memory *m, uint64_t page)
+{
+	return (uint32_t)read_virt(m, page + m->l.page_type + 4, 4);
+}
+
+/* Is it in a list?  page->lru is where compound_head is. */
+static bool linked(const struct memory *m, uint64_t page)
+{
+	uint64_t lru = page + m->l.page_compound_head;
+
+	return read_virt(m, read_virt(m, lru, 8) + 8, 8) == lru &&
+	       read_virt(m, read_virt(m, lru + 8, 8), 8) == lru;
+}
+
+/*
+ * Is it on a CPU's own list of free pages?  Nobody has a reference then, but
+ * neither is there one to the tails of an allocation that is not compound, as
+ * a PGD of two pages is.  So its list has to be intact; and as a free block of
+ * several pages is linked at its first only, look back for that one.  An
+ * allocated block has its head, with a reference, before its tails.
+ */
+static bool on_free_list(const struct memory *m, uint64_t pa)
+{
+	uint64_t pfn = pa / PAGE, first = pfn & ~(PCP_PAGES - 1), page;
+
+	for (;; pfn--) {
+		page = page_at(m, pfn);
+		if (translate(m, page) == UINT64_MAX || refcount(m, page))
+			return false;
+		if (linked(m, page))
+			return true;
+		if (pfn == first)
+			return false;
+	}
 }
 
 static enum krr_class class_by_page(const struct memory *m, uint64_t page)
 {
-	uint64_t flags = read_phys(m, page + m->l.page_flags, 8);
-	uint64_t mapping = read_phys(m, page + m->l.page_mapping, 8);
-	uint32_t type = (uint32_t)read_phys(m, page + m->l.page_type, 4);
+	uint64_t flags = read_virt(m, page + m->l.page_flags, 8);
+	uint64_t mapping = read_virt(m, page + m->l.page_mapping, 8);
+	uint32_t type = (uint32_t)read_virt(m, page + m->l.page_type, 4);
 
 	if (flags >> m->l.bit_slab & 1)
 		return KRR_CLASS_SLAB;
@@ -157,9 +211,8 @@ static enum krr_class class_by_page(const struct memory *m, uint64_t page)
 		return KRR_CLASS_TABLE;
 	if (flags >> m->l.bit_reserved & 1)
 		return KRR_CLASS_RESERVED;
-	/* free too, on a CPU's own list: _refcount follows page_type */
-	if (!(uint32_t)read_phys(m, page + m->l.page_type + 4, 4))
-		return KRR_CLASS_FREE;
+	if (!refcount(m, page))
+		return KRR_CLASS_OTHER;
 	if (mapping & 1)
 		return KRR_CLASS_ANON;
 	if (mapping || flags >> m->l.bit_lru & 1)
@@ -178,14 +231,11 @@ static bool in_free_block(const struct memory *m, uint64_t pa)
 	uint32_t type;
 
 	for (order = 1; order <= 10; order++) {
-		page = translate(m, m->l.page_array +
-				 (pfn & ~((1ull << order) - 1)) * m->l.sizeof_page);
-		if (page == UINT64_MAX)
-			continue;
-		type = (uint32_t)read_phys(m, page + m->l.page_type, 4);
+		page = page_at(m, pfn & ~((1ull << order) - 1));
+		type = (uint32_t)read_virt(m, page + m->l.page_type, 4);
 		/* page->private, the order, follows mapping and index */
 		if ((type & (TYPE_BASE | m->l.pgtype_buddy)) == TYPE_BASE &&
-		    read_phys(m, page + m->l.page_mapping + 16, 8) >= order)
+		    read_virt(m, page + m->l.page_mapping + 16, 8) >= order)
 			return true;
 	}
 	return false;
@@ -199,17 +249,18 @@ static enum krr_class classify(const struct memory *m, uint64_t pa)
 
 	if (m->l.text && between(va, m->l.text, m->l.etext))
 		return KRR_CLASS_TEXT;
-	if (m->l.percpu_start &&
-	    between(pa, percpu, percpu + m->l.percpu_unit * KRR_MAX_CPUS))
-		return KRR_CLASS_PERCPU;
 	page = page_of(m, pa);
-	if (page == UINT64_MAX)
+	if (!page)
 		return KRR_CLASS_OTHER;
 	c = class_by_page(m, page);
 	/* parts of the image went to the page allocator: not reserved any more */
 	if (c == KRR_CLASS_RESERVED && m->l.text && between(va, m->l.etext, m->l.edata))
 		return KRR_CLASS_DATA;
-	if (c == KRR_CLASS_OTHER && in_free_block(m, pa))
+	/* so did what lies between the areas of two CPUs */
+	if (c == KRR_CLASS_RESERVED && m->l.percpu_start &&
+	    between(pa, percpu, percpu + m->l.percpu_unit * KRR_MAX_CPUS))
+		return KRR_CLASS_PERCPU;
+	if (c == KRR_CLASS_OTHER && (in_free_block(m, pa) || on_free_list(m, pa)))
 		return KRR_CLASS_FREE;
 	if (c == KRR_CLASS_OTHER && m->vmalloc[pa / PAGE / 8] >> (pa / PAGE & 7) & 1)
 		return KRR_CLASS_VMALLOC;
@@ -220,18 +271,13 @@ static uint64_t slab_cache(const struct memory *m, uint64_t pa)
 {
 	uint64_t page = page_of(m, pa);
 
-	return page == UINT64_MAX ? 0 : read_phys(m, page + m->l.slab_cache, 8);
+	return page ? read_virt(m, page + m->l.slab_cache, 8) : 0;
 }
 
 /* Where the slab that @pa is in begins: at its head page. */
 static uint64_t slab_start(const struct memory *m, uint64_t pa)
 {
-	uint64_t va = m->l.page_array + pa / PAGE * m->l.sizeof_page, page = translate(m, va), head;
-
-	head = read_phys(m, page + m->l.page_compound_head, 8);
-	if (page == UINT64_MAX || !(head & 1))
-		return pa & ~(PAGE - 1);
-	return (head - 1 - m->l.page_array) / m->l.sizeof_page * PAGE;
+	return (page_of(m, pa) - m->l.page_array) / m->l.sizeof_page * PAGE;
 }
 
 /* Is this byte in the save area of user FPU registers of a task_struct? */

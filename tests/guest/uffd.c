@@ -26,8 +26,8 @@ static void *server(void *arg)
 
 		CHECK(m.event == UFFD_EVENT_PAGEFAULT);
 		memset(page, (int)(c.dst / PAGE & 0xff), PAGE);
+		__atomic_add_fetch(&served, 1, __ATOMIC_SEQ_CST);	/* the copy wakes main */
 		CHECK(!ioctl(uffd, UFFDIO_COPY, &c));
-		served++;
 	}
 	return NULL;
 }

@@ -127,21 +127,35 @@ static int debug(const struct krr_recording *rec, uint64_t at, char **extra)
 	return status;
 }
 
+/* Take what stands behind "--" off the arguments: getopt would mix it up with the rest. */
+static char **cut_gdb_arguments(int *argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < *argc; i++) {
+		if (strcmp(argv[i], "--"))
+			continue;
+		*argc = i;
+		argv[i] = NULL;
+		return argv + i + 1;
+	}
+	return argv + *argc;
+}
+
 int cmd_gdb(int argc, char **argv)
 {
+	char **extra = cut_gdb_arguments(&argc, argv);
 	struct krr_recording rec;
 	uint64_t at = 0;
 	int opt, status;
 
-	while ((opt = getopt_long(argc, argv, "+h", options, NULL)) >= 0) {
+	while ((opt = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
 		if (opt == 'h')
 			return usage_help(usage);
 		if (opt != 'a' || krr_parse_u64(optarg, &at))
 			return usage_error(usage);
 	}
-	if (optind >= argc)
-		return usage_error(usage);
-	if (argv[optind + 1] && strcmp(argv[optind + 1], "--"))
+	if (optind + 1 != argc)
 		return usage_error(usage);
 	status = krr_exit_code(krr_recording_open(argv[optind], &rec));
 	if (!status && at > rec.m.events) {
@@ -152,7 +166,7 @@ int cmd_gdb(int argc, char **argv)
 	if (!status)
 		status = check_vmlinux(&rec);
 	if (!status)
-		status = debug(&rec, at, argv[optind + 1] ? argv + optind + 2 : argv + argc);
+		status = debug(&rec, at, extra);
 	krr_recording_close(&rec);
 	return status;
 }

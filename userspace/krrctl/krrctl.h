@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "vmm/console.h"
 #include "vmm/replay.h"
 #include "vmm/symbols.h"
 #include "vmm/verify.h"
@@ -42,9 +43,21 @@ struct replay_options {
 	bool verify, json, console;
 };
 
+struct replay_verdict {
+	enum krr_replay_state state;
+	double seconds;
+	uint64_t events;
+	bool verified;			/* @verify and @console are known */
+	struct krr_verify verify;
+	struct krr_console_diff console;
+};
+
 int replay_run(const char *name, const struct replay_options *opts);
 
-/* report.c: what is printed about a replay */
+/* report.c, report-json.c: what is printed about a replay */
+const char *replay_state_name(enum krr_replay_state state);
+void report_json(struct krr_replay *rp, const struct replay_verdict *v);
+void report_console(const struct krr_console_diff *d, const char *name);
 void report_divergence(struct krr_replay *rp, bool json);
 void report_hang(struct krr_replay *rp, const char *what);
 void report_verify(const struct krr_verify *v, const struct krr_symbols *syms, const char *name);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A replay from start to end: progress, verdict, comparison of memory. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <string.h>
 
 #include "krrctl/krrctl.h"
@@ -11,23 +11,6 @@
 
 #define POLL_MS		2
 #define SHOW_NS		200000000ull
-
-static const char *const states[] = {
-	[KRR_REPLAY_RUNNING] = "running",
-	[KRR_REPLAY_ENDED] = "ok",
-	[KRR_REPLAY_CUT] = "ok (recording was cut off)",
-	[KRR_REPLAY_DIVERGED] = "diverged",
-	[KRR_REPLAY_HUNG] = "hung",
-	[KRR_REPLAY_DIED] = "QEMU ended",
-};
-
-struct verdict {
-	enum krr_replay_state state;
-	double seconds;
-	uint64_t events;
-	bool verified;
-	struct krr_verify verify;
-};
 
 static void show_progress(struct krr_replay *rp, uint64_t now)
 {
@@ -47,7 +30,7 @@ static void show_progress(struct krr_replay *rp, uint64_t now)
 		part > 0 ? s / part - s : 0);
 }
 
-static int wait_for_end(struct krr_replay *rp, struct verdict *v, bool progress)
+static int wait_for_end(struct krr_replay *rp, struct replay_verdict *v, bool progress)
 {
 	uint64_t now, shown = 0;
 	int err;
@@ -70,17 +53,12 @@ static int wait_for_end(struct krr_replay *rp, struct verdict *v, bool progress)
 	return err;
 }
 
-static int compare(struct krr_replay *rp, struct verdict *v)
+static int compare_memory(struct krr_replay *rp, struct replay_verdict *v)
 {
 	struct krr_ram end = { .fd = -1 };
 	int err;
 
-	if (!rp->rec->m.complete) {
-		krr_err("\"%s\" was cut off and has no memory image to compare with; replaying it is all that can be done",
-			rp->rec->name);
-		return -EOPNOTSUPP;
-	}
-	err = krr_replay_pause(rp);
+	err = krr_recording_check(rp->rec, KRR_FILE_END_RAM);
 	if (err)
 		return err;
 	err = krr_ram_open_at(rp->rec->dirfd, "end.ram", false, &end);
@@ -97,8 +75,38 @@ static int compare(struct krr_replay *rp, struct verdict *v)
 	return err;
 }
 
+static int compare_console(struct krr_replay *rp, struct replay_verdict *v)
+{
+	__close_fd int recorded = openat(rp->rec->dirfd, krr_file_name(KRR_FILE_CONSOLE),
+					 O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	__close_fd int replayed = open(rp->vm.console, O_RDONLY | O_CLOEXEC);
+	int err = krr_recording_check(rp->rec, KRR_FILE_CONSOLE);
+
+	if (err)
+		return err;
+	err = krr_console_compare(recorded, replayed, &v->console);
+	if (err)
+		krr_err("cannot compare the consoles of \"%s\": %s", rp->rec->name, strerror(-err));
+	return err;
+}
+
+static int compare(struct krr_replay *rp, struct replay_verdict *v)
+{
+	int err;
+
+	if (!rp->rec->m.complete) {
+		krr_err("\"%s\" was cut off and has no memory image to compare with; "
+			"replaying it is all that can be done", rp->rec->name);
+		return -EOPNOTSUPP;
+	}
+	err = krr_replay_pause(rp);
+	if (!err)
+		err = compare_memory(rp, v);
+	return err ? err : compare_console(rp, v);
+}
+
 /* What the end of a replay means, for this recording. */
-static int judge(struct krr_replay *rp, const struct verdict *v, bool json)
+static int judge(struct krr_replay *rp, const struct replay_verdict *v, bool json)
 {
 	switch (v->state) {
 	case KRR_REPLAY_ENDED:
@@ -120,65 +128,15 @@ static int judge(struct krr_replay *rp, const struct verdict *v, bool json)
 	}
 }
 
-static json_t *verify_json(const struct krr_verify *v)
-{
-	json_t *classes = json_object(), *list = json_array();
-	unsigned int i;
-
-	for (i = 0; i < KRR_NR_CLASSES; i++)
-		json_object_set_new(classes, krr_class_name(i),
-				    json_pack("{s:I,s:I,s:b}", "pages", (json_int_t)v->differ[i],
-					      "bytes", (json_int_t)v->bytes[i],
-					      "tolerated", krr_class_tolerated(i)));
-	for (i = 0; i < v->shown; i++)
-		json_array_append_new(list, json_pack("{s:I,s:s,s:i,s:I}", "gpa",
-						      (json_int_t)v->first[i].gpa, "class",
-						      krr_class_name(v->first[i].class), "bytes",
-						      (int)v->first[i].bytes, "cache",
-						      (json_int_t)v->first[i].cache));
-	return json_pack("{s:I,s:I,s:I,s:o,s:o}", "pages", (json_int_t)v->pages,
-			 "unexplained_pages", (json_int_t)v->bad_pages,
-			 "unexplained_bytes", (json_int_t)v->bad_bytes, "classes", classes,
-			 "first", list);
-}
-
-static json_t *divergence_json(const struct krr_diverged *d)
-{
-	__free_ptr char *what = krr_hdr_text(d->what, sizeof(d->what));
-
-	return json_pack("{s:I,s:i,s:s,s:i,s:i,s:i,s:i,s:I,s:I}", "event", (json_int_t)d->event,
-			 "cpu", (int)d->cpu, "what", what, "want_kind", (int)d->want_kind,
-			 "want_fp", (int)d->want_fp, "got_kind", (int)d->got_kind,
-			 "got_fp", (int)d->got_fp, "pos", (json_int_t)d->pos,
-			 "site", (json_int_t)d->site);
-}
-
-static void print_json(struct krr_replay *rp, const struct verdict *v)
-{
-	struct krr_diverged d = rp->ram.hdr->diverged;
-	json_t *root = json_pack("{s:s,s:s,s:I,s:I,s:f,s:f}", "recording", rp->rec->name,
-				 "result", states[v->state], "events", (json_int_t)v->events,
-				 "bytes", (json_int_t)krr_replay_consumed(rp),
-				 "seconds", v->seconds,
-				 "recorded_seconds", (double)rp->rec->m.duration_ms / 1000);
-
-	if (v->state == KRR_REPLAY_DIVERGED)
-		json_object_set_new(root, "divergence", divergence_json(&d));
-	if (v->verified)
-		json_object_set_new(root, "verify", verify_json(&v->verify));
-	json_dumpf(root, stdout, JSON_INDENT(2));
-	putchar('\n');
-	json_decref(root);
-}
-
-static void print_text(struct krr_replay *rp, const struct verdict *v)
+static void print_text(struct krr_replay *rp, const struct replay_verdict *v)
 {
 	const struct krr_manifest *m = &rp->rec->m;
 	__free_ptr char *vmlinux = krr_artifact_path(KRR_VMLINUX);
 	struct krr_symbols *syms = NULL;
 
 	printf("%s: replayed %" PRIu64 " events in %.2f s (recorded in %.2f s), %s\n",
-	       rp->rec->name, v->events, v->seconds, (double)m->duration_ms / 1000, states[v->state]);
+	       rp->rec->name, v->events, v->seconds, (double)m->duration_ms / 1000,
+	       replay_state_name(v->state));
 	if (m->message && *m->message)
 		printf("%s: ended by %s: %s\n", rp->rec->name, m->stop_reason, m->message);
 	fflush(stdout);
@@ -188,9 +146,10 @@ static void print_text(struct krr_replay *rp, const struct verdict *v)
 		krr_symbols_open(vmlinux, m->build_id, &syms);
 	report_verify(&v->verify, syms, rp->rec->name);
 	krr_symbols_free(syms);
-	if (!v->verify.bad_pages)
-		printf("%s: verified, kernel memory is equal in %" PRIu64 " pages\n", rp->rec->name,
-		       v->verify.pages);
+	report_console(&v->console, rp->rec->name);
+	if (!v->verify.bad_pages && v->console.equal)
+		printf("%s: verified, kernel memory is equal in %" PRIu64 " pages, and %" PRIu64
+		       " bytes of console\n", rp->rec->name, v->verify.pages, v->console.recorded);
 }
 
 static void print_console(const struct krr_replay *rp)
@@ -207,7 +166,7 @@ static void print_console(const struct krr_replay *rp)
 
 static int replay(struct krr_replay *rp, const struct replay_options *opts)
 {
-	struct verdict v = { 0 };
+	struct replay_verdict v = { 0 };
 	int err;
 
 	rp->timeout_s = opts->timeout_s;
@@ -222,10 +181,12 @@ static int replay(struct krr_replay *rp, const struct replay_options *opts)
 	if (!err && opts->verify)
 		err = compare(rp, &v);
 	if (opts->json)
-		print_json(rp, &v);
+		report_json(rp, &v);
 	else if (!err)
 		print_text(rp, &v);
-	return err ? err : v.verify.bad_pages ? -EILSEQ : 0;
+	if (!err && v.verified && (v.verify.bad_pages || !v.console.equal))
+		err = -EILSEQ;
+	return err;
 }
 
 /**

@@ -194,3 +194,19 @@ void report_verify(const struct krr_verify *v, const struct krr_symbols *syms, c
 	if (v->bad_pages > i)
 		fprintf(stderr, "    ... and %" PRIu64 " pages more\n", v->bad_pages - i);
 }
+
+/**
+ * report_console() - the result of comparing consoles, if they differ
+ * @d: result
+ * @name: of the recording
+ */
+void report_console(const struct krr_console_diff *d, const char *name)
+{
+	if (d->equal)
+		return;
+	krr_err("\"%s\": the replay printed another text on the console than the recording: line %"
+		PRIu64 ", byte %" PRIu64 " of %" PRIu64 " and %" PRIu64, name, d->line, d->offset,
+		d->recorded, d->replayed);
+	fprintf(stderr, "  recorded  %s\n", *d->recorded_line ? d->recorded_line : "(ended)");
+	fprintf(stderr, "  replayed  %s\n", *d->replayed_line ? d->replayed_line : "(ended)");
+}

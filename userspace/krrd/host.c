@@ -124,20 +124,17 @@ int krrd_host(int argc, char **argv)
 	struct krr_machine m;
 	int opt, status = 0;
 
-	if (argc < 2 || !krr_name_ok(argv[1])) {
-		krr_err("after --host, the name of a VM is needed");
-		return KRR_EXIT_USAGE;
-	}
 	krr_machine_defaults(&m);
 	krr_machine_option(&m, KRR_OPT_ACCEL, "auto");
-	while ((opt = getopt_long(argc - 1, argv + 1, "+", options, NULL)) >= 0)
+	while ((opt = getopt_long(argc, argv, "", options, NULL)) >= 0)
 		if (krr_machine_option(&m, opt, optarg))
 			return KRR_EXIT_USAGE;
-	if (optind != argc - 1) {
-		krr_err("what is \"%s\" for? vm start takes a name and options", argv[optind + 1]);
+	if (optind + 1 != argc || !krr_name_ok(argv[optind])) {
+		krr_err("--host takes the name of a VM (up to %d of A-Z a-z 0-9 . _ -), and options",
+			KRR_NAME_MAX);
 		return KRR_EXIT_USAGE;
 	}
 	krr_salvage();
 	status = krr_exit_code(krr_machine_complete(&m));
-	return status ? status : fork_daemon(argv[1], &m);
+	return status ? status : fork_daemon(argv[optind], &m);
 }

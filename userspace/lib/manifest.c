@@ -58,6 +58,18 @@ static const struct field fields[] = {
 	F(NUMBER, generation, false),
 };
 
+static const char *const files[] = {
+#define X(NAME, file) file,
+	KRR_FILES(X)
+#undef X
+};
+
+/** krr_file_name() - name of a file of a recording */
+const char *krr_file_name(enum krr_file f)
+{
+	return files[f];
+}
+
 static char **text_of(const struct krr_manifest *m, const struct field *f)
 {
 	return (char **)((char *)m + f->offset);
@@ -75,7 +87,7 @@ static bool *flag_of(const struct krr_manifest *m, const struct field *f)
 
 static json_t *to_json(const struct krr_manifest *m)
 {
-	json_t *root = json_object(), *kinds = json_object();
+	json_t *root = json_object(), *kinds = json_object(), *sums = json_object();
 	const struct field *f;
 	unsigned int i;
 	char id[8];
@@ -101,6 +113,10 @@ static json_t *to_json(const struct krr_manifest *m)
 					      "bytes", (json_int_t)m->bytes[i]));
 	}
 	json_object_set_new(root, "kinds", kinds);
+	for (i = 0; i < KRR_NR_FILES; i++)
+		if (*m->sum[i])
+			json_object_set_new(sums, files[i], json_string(m->sum[i]));
+	json_object_set_new(root, "sums", sums);
 	return root;
 }
 
@@ -191,6 +207,23 @@ static int take_counts(struct krr_manifest *m, json_t *kinds)
 	return 0;
 }
 
+static int take_sums(struct krr_manifest *m, json_t *sums)
+{
+	const char *sum;
+	json_t *v;
+	int i;
+
+	for (i = 0; i < KRR_NR_FILES; i++) {
+		v = json_object_get(sums, files[i]);
+		sum = json_string_value(v);
+		if (v && (!sum || strlen(sum) != KRR_SUM_TEXT - 1))
+			return wrong("sums", "has one that is no checksum");
+		if (v)
+			strcpy(m->sum[i], sum);
+	}
+	return 0;
+}
+
 static int check_ranges(const struct krr_manifest *m)
 {
 	if (!m->smp || m->smp > KRR_MAX_CPUS)
@@ -223,7 +256,9 @@ static int from_json(struct krr_manifest *m, json_t *root)
 			return err;
 	}
 	err = check_ranges(m);
-	return err ? err : take_counts(m, json_object_get(root, "kinds"));
+	if (!err)
+		err = take_counts(m, json_object_get(root, "kinds"));
+	return err ? err : take_sums(m, json_object_get(root, "sums"));
 }
 
 /**

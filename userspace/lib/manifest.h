@@ -12,8 +12,24 @@
 #include <stdint.h>
 
 #include "lib/format.h"
+#include "lib/image.h"
 
 #define KRR_MANIFEST_VERSION 1
+
+/* X(NAME, file): what the manifest has checksums of. */
+#define KRR_FILES(X)				\
+	X(START_RAM,	"start.ram")		\
+	X(START_STATE,	"start.state")		\
+	X(LOG,		"log.krr")		\
+	X(END_RAM,	"end.ram")		\
+	X(CONSOLE,	"console.log")
+
+enum krr_file {
+#define X(NAME, file) KRR_FILE_##NAME,
+	KRR_FILES(X)
+#undef X
+	KRR_NR_FILES
+};
 
 struct krr_manifest {
 	char *name;
@@ -37,6 +53,8 @@ struct krr_manifest {
 	uint64_t events, raw_bytes, log_bytes;
 	uint64_t count[KRR_NR_KINDS], bytes[KRR_NR_KINDS];
 
+	char sum[KRR_NR_FILES][KRR_SUM_TEXT];	/* empty: not known yet, or no such file */
+
 	/* how it went */
 	bool complete;		/* false: cut off, there is no end.ram */
 	char *stop_reason, *message;
@@ -48,6 +66,7 @@ struct krr_manifest {
 	uint64_t generation;
 };
 
+const char *krr_file_name(enum krr_file f);
 int krr_manifest_load(int dirfd, struct krr_manifest *m);
 int krr_manifest_save(int dirfd, const struct krr_manifest *m);
 char *krr_manifest_json(const struct krr_manifest *m);

@@ -240,9 +240,70 @@ int krr_recording_adopt(const char *name, struct krr_recording *rec)
 	return err ? err : lock_dir(rec);
 }
 
+static int sum_file(const struct krr_recording *rec, enum krr_file f, char sum[KRR_SUM_TEXT])
+{
+	__close_fd int fd = openat(rec->dirfd, krr_file_name(f),
+				   O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? -errno : krr_sum_fd(fd, sum);
+}
+
+/* Those that were not made on the way. */
+static int sum_files(struct krr_recording *rec)
+{
+	int f, err;
+
+	for (f = 0; f < KRR_NR_FILES; f++) {
+		err = *rec->m.sum[f] ? 0 : sum_file(rec, f, rec->m.sum[f]);
+		if (err && err != -ENOENT) {
+			krr_err("cannot read %s/%s: %s", rec->path, krr_file_name(f),
+				strerror(-err));
+			return err;
+		}
+	}
+	return 0;
+}
+
+/**
+ * krr_recording_check_sum() - is this the file that was recorded?
+ * @rec: open recording
+ * @f: the file
+ * @sum: its checksum
+ *
+ * Return: 0 or -EBADMSG (said on stderr).
+ */
+int krr_recording_check_sum(const struct krr_recording *rec, enum krr_file f, const char *sum)
+{
+	const char *want = rec->m.sum[f];
+
+	if (*want && !strcmp(want, sum))
+		return 0;
+	krr_err("%s/%s is damaged, or belongs to another recording: its checksum is %s, the manifest has %s",
+		rec->path, krr_file_name(f), sum, *want ? want : "none");
+	return -EBADMSG;
+}
+
+/**
+ * krr_recording_check() - the same, the file is read
+ * @rec: open recording
+ * @f: the file
+ */
+int krr_recording_check(const struct krr_recording *rec, enum krr_file f)
+{
+	char sum[KRR_SUM_TEXT];
+	int err = sum_file(rec, f, sum);
+
+	if (!err)
+		return krr_recording_check_sum(rec, f, sum);
+	krr_err("cannot read %s/%s: %s", rec->path, krr_file_name(f), strerror(-err));
+	return -EBADMSG;
+}
+
 /**
  * krr_recording_seal() - save the manifest and give the recording its name
  * @rec: open for writing; sealed afterwards
+ *
+ * Checksums that are not in the manifest yet are made.
  */
 int krr_recording_seal(struct krr_recording *rec)
 {
@@ -252,7 +313,9 @@ int krr_recording_seal(struct krr_recording *rec)
 
 	if (store < 0)
 		return store;
-	err = krr_manifest_save(rec->dirfd, &rec->m);
+	err = sum_files(rec);
+	if (!err)
+		err = krr_manifest_save(rec->dirfd, &rec->m);
 	if (!err)
 		err = unlinkat(rec->dirfd, "lock", 0) < 0 ? -errno : 0;
 	if (!err && renameat(store, dir, store, rec->name) < 0)

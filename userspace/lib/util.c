@@ -5,17 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/fs.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include "lib/util.h"
-
-#define COPY_BYTES (1u << 20)
-#define PAGE 4096u
 
 const char *krr_program = "krr";
 bool krr_quiet;
@@ -361,79 +356,6 @@ void krr_print_tail(FILE *to, const char *path, unsigned int lines)
 			break;
 	for (line = strtok_r(p, "\r\n", &save); line; line = strtok_r(NULL, "\r\n", &save))
 		fprintf(to, "    %s\n", line);
-}
-
-static bool all_zero(const unsigned char *p, size_t len)
-{
-	return !p[0] && !memcmp(p, p + 1, len - 1);
-}
-
-static int copy_extent(int from, int to, off_t at, off_t end, unsigned char *buf, uint64_t *copied)
-{
-	ssize_t n, i, run;
-	int err = 0;
-
-	for (; at < end; at += n) {
-		n = krr_pread_full(from, buf, end - at < (off_t)COPY_BYTES ?
-				   (size_t)(end - at) : COPY_BYTES, at);
-		if (n <= 0)
-			return n ? (int)n : -EIO;
-		for (i = 0; i < n; i += run) {
-			ssize_t page = n - i < PAGE ? n - i : PAGE;
-
-			run = page;
-			if (all_zero(buf + i, (size_t)page))
-				continue;
-			while (i + run < n) {
-				page = n - i - run < PAGE ? n - i - run : PAGE;
-				if (all_zero(buf + i + run, (size_t)page))
-					break;
-				run += page;
-			}
-			if (lseek(to, at + i, SEEK_SET) < 0)
-				return -errno;
-			err = krr_write_full(to, buf + i, (size_t)run);
-			if (err)
-				return err;
-			*copied += (uint64_t)run;
-		}
-	}
-	return 0;
-}
-
-/**
- * krr_copy_sparse() - copy a RAM image, holes and zero pages left out
- * @from: file to copy
- * @to: empty file; gets the same length
- * @copied: bytes that were really copied; 0 when the file system shared them
- */
-int krr_copy_sparse(int from, int to, uint64_t *copied)
-{
-	__free_ptr unsigned char *buf = NULL;
-	off_t data, hole = 0;
-	struct stat st;
-	int err = 0;
-
-	*copied = 0;
-	if (fstat(from, &st) < 0)
-		return -errno;
-	if (!ioctl(to, FICLONE, from))
-		return 0;
-	if (ftruncate(to, st.st_size) < 0)
-		return -errno;
-	buf = malloc(COPY_BYTES);
-	if (!buf)
-		return -ENOMEM;
-	while (!err) {
-		data = lseek(from, hole, SEEK_DATA);
-		if (data < 0)
-			return errno == ENXIO ? 0 : -errno;
-		hole = lseek(from, data, SEEK_HOLE);
-		if (hole < 0)
-			return -errno;
-		err = copy_extent(from, to, data, hole, buf, copied);
-	}
-	return err;
 }
 
 /**

@@ -67,7 +67,6 @@ ssize_t krr_pread_full(int fd, void *buf, size_t len, off_t at);
 char *krr_read_file_at(int dirfd, const char *name, size_t limit);
 void krr_print_tail(FILE *to, const char *path, unsigned int lines);
 
-int krr_copy_sparse(int from, int to, uint64_t *copied);
 uint32_t krr_crc32(uint32_t crc, const void *buf, size_t len);
 int krr_check_text(const char *s, size_t room);
 

@@ -8,6 +8,8 @@
 #ifdef CONFIG_KRR
 #include <asm/krr.h>
 
+#define KRR_K_SHARED	0x58	/* checked in arch/x86/krr/log.c */
+
 void krr_reserve(void);
 bool krr_doorbell(struct pt_regs *regs);
 void krr_inert(const void *p, u32 len);
@@ -37,6 +39,15 @@ do {									\
 		per_cpu(__preempt_count, cpu) &= ~PREEMPT_NEED_RESCHED;	\
 } while (0)
 
+/* The same for what a user mapping may have written. */
+#define krr_user_word(expr)						\
+({									\
+	typeof(expr) __krr_w = (expr);					\
+	if (krr_on())							\
+		__krr_w = (typeof(expr))krr_logged(KRR_K_SHARED, (u64)__krr_w);\
+	__krr_w;							\
+})
+
 #else /* !CONFIG_KRR */
 
 #include <linux/types.h>
@@ -57,6 +68,8 @@ static __always_inline void krr_leave_trap(struct pt_regs *regs) { }
 static inline void krr_bytes(unsigned long kind, void *buf, unsigned long len) { }
 static inline void krr_panic(const char *msg) { }
 #define krr_device_word(expr)	(expr)
+#define krr_user_word(expr)	(expr)
+#define KRR_K_PAGEREAD	0
 #define krr_resched_remote(cpu)	do { } while (0)
 #define KRR_K_VBUF	0
 

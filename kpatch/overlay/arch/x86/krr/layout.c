@@ -36,7 +36,9 @@ void krr_fill_layout(struct krr_layout *l)
 	l->page_array = VMEMMAP_START;
 	l->kernel_pgd = (u64)swapper_pg_dir;
 	l->percpu_start = (u64)per_cpu_ptr((void __percpu *)__per_cpu_start, 0);
-	l->percpu_unit = __per_cpu_end - __per_cpu_start;
+	/* from one CPU's area to the next one's; the last has only what it needs */
+	l->percpu_unit = num_possible_cpus() > 1 ? per_cpu_offset(1) - per_cpu_offset(0) :
+		__per_cpu_end - __per_cpu_start;
 	l->sizeof_page = sizeof(struct page);
 	l->page_flags = offsetof(struct page, flags);
 	l->page_mapping = offsetof(struct page, mapping);

@@ -63,8 +63,15 @@ noinstr bool krr_doorbell(struct pt_regs *regs)
 
 	if (!krr_armed() || !krr_g)
 		return false;
-	if (regs->ip >= (u64)krr_park && regs->ip < (u64)krr_park_end)
+	if (regs->ip >= (u64)krr_park && regs->ip < (u64)krr_park_end) {
+		/*
+		 * asm_exc_nmi returns through a second copy of the frame, which
+		 * stands right above pt_regs; a nested NMI makes it from the
+		 * first one again.
+		 */
 		regs->ip = (u64)krr_park_end;
+		*(u64 *)(regs + 1) = (u64)krr_park_end;
+	}
 	c = krr_this();
 	if (c->answered == READ_ONCE(c->rung))
 		return false;

@@ -108,7 +108,8 @@
 	X(PANIC,    panic,    KRR_SHAPE_B,  20, "panic message")	       \
 	X(UREAD4,   uread4,   KRR_SHAPE_V,  21, "user data of up to 8 bytes")   \
 	X(FPU,      fpu,      KRR_SHAPE_B,  22, "user FPU registers, as saved")  \
-	X(MARK,     mark,     KRR_SHAPE_B,  23, "named position")
+	X(MARK,     mark,     KRR_SHAPE_B,  23, "named position")	       \
+	X(SHARED,   shared,   KRR_SHAPE_V,  24, "word of a ring shared with user")
 
 enum krr_kind {
 #define X(NAME, name, shape, id, desc) KRR_EV_##NAME = (shape) | (id),
@@ -116,7 +117,7 @@ enum krr_kind {
 #undef X
 };
 
-#define KRR_NR_IDS	24	/* ids are dense: 0 .. KRR_NR_IDS - 1 */
+#define KRR_NR_IDS	25	/* ids are dense: 0 .. KRR_NR_IDS - 1 */
 #define KRR_KIND_ID(k)	((k) & 0x3f)
 
 /* How a CPU came by the RR lock: KRR_EV_ACQUIRE.arg0 & 15. */
