@@ -38,12 +38,13 @@ help:
 	@echo '  make demo         record a panic under load, replay it, look at it'
 	@echo '  make unit         unit tests of the host code'
 	@echo '  make check        all of the above that it needs, then the tests (prove)'
-	@echo '  make check-full   check, the debug kernel and a longer soak'
+	@echo '  make check-full   check, the debug kernel, a longer soak, and CONFIG_KRR=n'
 	@echo '  make soak         random loads, SOAK_ARGS="$(SOAK_ARGS)"'
 	@echo '  make check-patches  do the kernel patches apply?'
 	@echo '  make clean        remove $(O)'
 	@echo
-	@echo '  V=1 shows commands, O=DIR builds there, KRR_CACHE=DIR keeps built kernels there'
+	@echo '  V=1 shows commands, O=DIR builds there, KRR_CACHE=DIR keeps built kernels there,'
+	@echo '  KRR_KERNEL=bzImage KRR_VMLINUX=vmlinux test a kernel that was built before'
 
 -include vmm/build.mk
 -include userspace/build.mk
@@ -64,6 +65,7 @@ check: setup
 
 check-full: setup
 	$(Q)$(MAKE) --no-print-directory kernel-debug do-check
+	$(Q)tests/config-n.sh
 	$(Q)$(MAKE) --no-print-directory soak
 	$(Q)KRR_KERNEL=$(KERNEL_DEBUG)/bzImage KRR_VMLINUX=$(KERNEL_DEBUG)/vmlinux \
 		tests/soak --smp 2 --count 5 --mem 1G
@@ -71,14 +73,20 @@ check-full: setup
 demo: setup
 	$(Q)$(MAKE) --no-print-directory do-demo
 
-.PHONY: do-check do-demo do-soak
-do-check: check-patches tools kernel guest unit
-	$(Q)prove tests/*.t tests/record/*.t
+# KRR_KERNEL and KRR_VMLINUX name a kernel that is there already
+TEST_KERNEL := $(if $(KRR_KERNEL),,kernel)
 
-do-demo: tools kernel guest-debian
+.PHONY: do-check do-demo
+# what says soonest that something is wrong
+QUICK_TESTS := tests/layers.t tests/kernel-build.t tests/guest.t
+
+do-check: check-patches tools $(TEST_KERNEL) guest guest-debian unit
+	$(Q)prove --timer $(QUICK_TESTS) $(filter-out $(QUICK_TESTS),$(wildcard tests/*.t tests/record/*.t))
+
+do-demo: tools $(TEST_KERNEL) guest-debian
 	$(Q)tests/demo.sh
 
-soak: tools kernel guest
+soak: tools $(TEST_KERNEL) guest
 	$(Q)tests/soak $(SOAK_ARGS)
 
 clean:

@@ -2,16 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # config-n.sh - with CONFIG_KRR=n the patched kernel is the kernel of Debian
 #
-# config-n.sh [-q] [OBJECT...]
+# config-n.sh [OBJECT...]
 #
 # Builds the objects of every C and assembler file that a patch edits, and of a
 # few files that include edited headers, from the pristine source and from
 # the patched one with CONFIG_KRR=n, and compares them: code with relocations,
 # data, and the tables of exceptions, bugs and static keys.  OBJECTs, as
-# kernel/panic.o, replace that list.  -q compares the first few only.
-#
-# KRR_TARBALL names the source, O the build folder; needs `make kernel` to
-# have run, or extracts the source itself.
+# kernel/panic.o, replace that list.  KRR_TARBALL names the source, O the build
+# folder.
 set -euo pipefail
 
 die() { echo "config-n: $*" >&2; exit 1; }
@@ -22,8 +20,6 @@ O=${O:-build}
 case $O in /*) ;; *) O=$here/../$O ;; esac
 tarball=${KRR_TARBALL:-/usr/src/linux-source-6.1.tar.xz}
 work=$O/config-n
-quick=''
-[ "${1:-}" != -q ] || { quick=1; shift; }
 
 # included by nearly everything, so some that inline much of them
 users="kernel/entry/common.o arch/x86/lib/getuser.o kernel/panic.o arch/x86/mm/pgtable.o
@@ -65,7 +61,7 @@ kmake() {	# NAME TARGET...
 	shift
 	env -u MAKEFLAGS -u MFLAGS -u O KBUILD_BUILD_USER=krr KBUILD_BUILD_HOST=krr \
 		KBUILD_BUILD_VERSION=1 "KBUILD_BUILD_TIMESTAMP=Thu Jan  1 00:00:00 UTC 1970" \
-		make -s -C "$work/src" "O=$work/$name.o" LOCALVERSION= "-j$(nproc)" "$@"
+		make -s -C "$work/src" "O=$work/$name.o" LOCALVERSION= "$@"
 }
 
 # both trees are built at the same path: __FILE__ and debug lines hold it
@@ -83,7 +79,8 @@ build() {	# NAME
 		KCONFIG_ALLCONFIG="$work/n.config" allnoconfig >"$log" 2>&1 ||
 		{ tail -n 20 "$log" >&2; die "$name: allnoconfig failed"; }
 	! grep -q '^CONFIG_KRR=y' "$work/$name.o/.config" || die "$name: CONFIG_KRR is set"
-	kmake "$name" "${objects[@]}" >>"$log" 2>&1 ||
+	# arch/x86/lib is entered by two ways, so single objects can't be made in parallel
+	{ kmake "$name" "-j$(nproc)" prepare && kmake "$name" "${objects[@]}"; } >>"$log" 2>&1 ||
 		{ grep -E -A3 'rror' "$log" | head -n 20 >&2; die "$name does not build: $log"; }
 }
 
@@ -102,6 +99,7 @@ compare() {	# OBJECT
 
 	for t in pristine patched; do
 		describe "$work/$t.o/$1" >"$work/$t.txt"
+		grep -q . "$work/$t.txt" || die "$t: nothing to compare in $1"
 	done
 	if cmp -s "$work/pristine.txt" "$work/patched.txt"; then
 		echo "  same    $1"
@@ -118,7 +116,6 @@ if [ $# -gt 0 ]; then
 else
 	mapfile -t objects < <({ edited; tr ' ' '\n' <<<"$users"; } | grep . | sort -u)
 fi
-[ -z "$quick" ] || objects=("${objects[@]:0:5}")
 mkdir -p "$work"
 work=$(cd "$work" && pwd)
 pristine "$work/pristine"

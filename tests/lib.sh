@@ -37,8 +37,10 @@ finish() {
 		rm -rf "$work"
 		exit 0
 	fi
-	echo "# $failed of $planned failed, $((planned - done_)) not run; look inside:"
-	echo "#   KRR_STORE=$KRR_STORE $krrctl ls; ls $work"
+	{
+		echo "# $failed of $planned failed, $((planned - done_)) not run; look inside:"
+		echo "#   KRR_STORE=$KRR_STORE $krrctl ls; ls $work"
+	} >&2
 	exit 1
 }
 trap finish EXIT
@@ -66,8 +68,10 @@ exits() {
 		return 0
 	esac
 	point 1 "$name"
-	echo "# expected exit status $want, found $got, from: $*"
-	tail -n 30 "$last" | sed 's/^/#   /'
+	{
+		echo "# $name: expected exit status $want, found $got, from: $*"
+		tail -n 30 "$last" | sed 's/^/#   /'
+	} >&2
 	return 1
 }
 
@@ -79,9 +83,9 @@ says() {
 	grep -qF -e "$1" "$last"
 	point $? "$2"
 	grep -qF -e "$1" "$last" || {
-		echo "# expected \"$1\" in the output:"
-		tail -n 30 "$last" | sed 's/^/#   /'
-	}
+		echo "# $2: expected \"$1\" in the output, which ends so:"
+		tail -n 5 "$last" | sed 's/^/#   /'
+	} >&2
 }
 
 skip_rest() {

@@ -7,35 +7,17 @@
 #include <fcntl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "lib/util.h"
 #include "vmm/link.h"
 #include "vmm/ram.h"
+#include "vmm/socket.h"
 
 struct krr_link {
 	int fd, lockfd;
 	char *identity;
 	struct krr_framer in;
 };
-
-static int connect_to(const char *path)
-{
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	int fd, err;
-
-	if (strlen(path) >= sizeof(sa.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(sa.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	if (!connect(fd, (struct sockaddr *)&sa, sizeof(sa)))
-		return fd;
-	err = -errno;
-	close(fd);
-	return err;
-}
 
 /**
  * krr_link_open() - connect to the port
@@ -59,14 +41,9 @@ int krr_link_open(const char *path, unsigned int timeout_ms, struct krr_link **o
 	err = l->lockfd < 0 ? -errno : 0;
 	if (!err && flock(l->lockfd, LOCK_EX | LOCK_NB) < 0)
 		err = -EBUSY;
-	while (!err) {
-		l->fd = connect_to(path);
-		if (l->fd >= 0)
-			break;
-		if ((l->fd != -ENOENT && l->fd != -ECONNREFUSED) || krr_now_ns() > deadline)
-			err = l->fd;
-		else
-			krr_sleep_ms(2);
+	if (!err) {
+		l->fd = krr_socket_connect(path, deadline);
+		err = l->fd < 0 ? l->fd : 0;
 	}
 	if (err) {
 		krr_link_close(l);

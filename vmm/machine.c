@@ -119,8 +119,8 @@ int krr_machine_check(struct krr_machine *m)
 		return -EOPNOTSUPP;
 	}
 	if (m->mem > KRR_MAX_MEM || m->mem < 64u << 20 || m->mem & ((1u << 20) - 1)) {
-		krr_err("%" PRIu64 " bytes of guest RAM: krr takes whole MiB, 64M up to 3G (above, RAM would not be one piece)",
-			m->mem);
+		krr_err("%" PRIu64 " bytes of guest RAM: krr takes whole MiB, 64M up to 3G "
+			"(above, RAM would not be one piece)", m->mem);
 		return -EOPNOTSUPP;
 	}
 	err = check_path("kernel", m->kernel);

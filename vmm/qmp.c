@@ -7,10 +7,10 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "lib/util.h"
 #include "vmm/qmp.h"
+#include "vmm/socket.h"
 
 #define CALL_MS		30000u
 #define LINE_MAX_BYTES	(4u << 20)
@@ -80,24 +80,6 @@ static int read_line(struct krr_qmp *q, uint64_t deadline, json_t **line)
 	return *line ? 0 : -EPROTO;
 }
 
-static int try_connect(const char *path)
-{
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	int fd, err;
-
-	if (strlen(path) >= sizeof(sa.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(sa.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	if (!connect(fd, (struct sockaddr *)&sa, sizeof(sa)))
-		return fd;
-	err = -errno;
-	close(fd);
-	return err;
-}
-
 /**
  * krr_qmp_connect() - connect and do the greeting
  * @path: unix socket of QEMU
@@ -111,14 +93,9 @@ int krr_qmp_connect(const char *path, unsigned int timeout_ms, struct krr_qmp **
 	json_t *greeting;
 	int fd, err;
 
-	for (;;) {
-		fd = try_connect(path);
-		if (fd >= 0)
-			break;
-		if ((fd != -ENOENT && fd != -ECONNREFUSED) || krr_now_ns() > deadline)
-			return fd;
-		krr_sleep_ms(2);
-	}
+	fd = krr_socket_connect(path, deadline);
+	if (fd < 0)
+		return fd;
 	q = calloc(1, sizeof(*q));
 	if (!q)
 		abort();

@@ -68,7 +68,8 @@ int krr_ram_use(struct krr_ram *ram, uint64_t at)
 	if (memcmp(h->magic, KRR_MAGIC, KRR_MAGIC_LEN) || krr_load(&h->gpa) != at)
 		return -ENOENT;
 	if (h->version != KRR_FORMAT_VERSION || h->hdr_bytes != sizeof(*h)) {
-		krr_err("the guest kernel has krr format %u (header of %u bytes), this program %u (%zu): build both from one tree",
+		krr_err("the guest kernel has krr format %u (header of %u bytes), this program %u "
+			"(%zu): build both from one tree",
 			h->version, h->hdr_bytes, KRR_FORMAT_VERSION, sizeof(*h));
 		return -EPROTO;
 	}
@@ -76,8 +77,8 @@ int krr_ram_use(struct krr_ram *ram, uint64_t at)
 	bytes = h->ring_bytes;
 	if (bytes < KRR_MIN_RING || bytes & (bytes - 1) || off < sizeof(*h) || off & 63 ||
 	    off > ram->size || at + off > ram->size || bytes > ram->size - at - off) {
-		krr_err("the guest's krr header names a ring of %" PRIu64 " bytes at +%" PRIu64 ", which is none",
-			bytes, off);
+		krr_err("the guest's krr header names a ring of %" PRIu64 " bytes at +%" PRIu64
+			", which is none", bytes, off);
 		return -EPROTO;
 	}
 	ram->hdr_at = at;

@@ -64,16 +64,6 @@ static char *utc_now(const char *format)
 	return krr_strf("%s", text);
 }
 
-static char *hex(const uint8_t *p, uint32_t len)
-{
-	char *s = krr_strf("%*s", (int)(2 * len), "");
-	uint32_t i;
-
-	for (i = 0; i < len; i++)
-		sprintf(s + 2 * i, "%02x", p[i]);
-	return s;
-}
-
 static void fill_manifest(struct krr_recorder *r)
 {
 	const struct krr_hdr *h = r->ram.hdr;
@@ -82,7 +72,7 @@ static void fill_manifest(struct krr_recorder *r)
 
 	m->name = krr_strf("%s", r->rec.name);
 	m->created = utc_now("%Y-%m-%dT%H:%M:%SZ");
-	m->build_id = hex(h->build_id, id <= sizeof(h->build_id) ? id : 0);
+	m->build_id = krr_hex(h->build_id, id <= sizeof(h->build_id) ? id : 0);
 	m->release = krr_hdr_text(h->release, sizeof(h->release));
 	m->kversion = krr_hdr_text(h->kversion, sizeof(h->kversion));
 	m->cmdline = r->machine->append ? krr_strf("%s", r->machine->append) : NULL;
@@ -141,8 +131,9 @@ static int command_record(struct krr_recorder *r)
 	if (__atomic_compare_exchange_n(&r->ram.hdr->command, &none, (uint32_t)KRR_CMD_RECORD,
 					false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return 0;
-	krr_err("the guest did not wait for the end of the snapshot, which took %" PRIu64 " ms (its TSC runs at %" PRIu64
-		" kHz, it says)", r->rec.m.start_pause_ms, (uint64_t)r->ram.hdr->tsc_khz);
+	krr_err("the guest did not wait for the end of the snapshot, which took %" PRIu64
+		" ms (its TSC runs at %" PRIu64 " kHz, it says)",
+		r->rec.m.start_pause_ms, (uint64_t)r->ram.hdr->tsc_khz);
 	return -ETIMEDOUT;
 }
 
@@ -509,7 +500,8 @@ static void salvage_one(const char *name)
 	}
 	err = krr_manifest_load(rec.dirfd, &rec.m);
 	if (err == -ENOENT) {
-		krr_info("recording \"%s\" had been cut off before its snapshot was complete; removed",
+		krr_info("recording \"%s\" had been cut off before its snapshot was complete; "
+			 "removed",
 			 name);
 		krr_recording_discard(&rec);
 		return;

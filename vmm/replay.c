@@ -94,7 +94,8 @@ static int check_qemu(const struct krr_replay *rp)
 {
 	if (krr_version_cmp(rp->vm.qemu_version, rp->rec->m.qemu_version) >= 0)
 		return 0;
-	krr_err("\"%s\" was recorded with QEMU %s and cannot be replayed with the older %s: install that or a later one, or set KRR_QEMU",
+	krr_err("\"%s\" was recorded with QEMU %s and cannot be replayed with the older %s: "
+		"install that or a later one, or set KRR_QEMU",
 		rp->rec->name, rp->rec->m.qemu_version, rp->vm.qemu_version);
 	return -ENODEV;
 }
@@ -107,7 +108,8 @@ static int check_log(const struct krr_replay *rp)
 	krr_log_totals(rp->log, &events, &bytes);
 	if (events == m->events && bytes == m->raw_bytes)
 		return krr_recording_check(rp->rec, KRR_FILE_LOG);
-	krr_err("%s/log.krr has %llu events in %llu bytes, the manifest says %llu in %llu: it is the log of another recording",
+	krr_err("%s/log.krr has %llu events in %llu bytes, the manifest says %llu in %llu: it is "
+		"the log of another recording",
 		rp->rec->path, (unsigned long long)events, (unsigned long long)bytes,
 		(unsigned long long)m->events, (unsigned long long)m->raw_bytes);
 	return -EBADMSG;

@@ -134,7 +134,8 @@ int krr_symbols_open(const char *vmlinux, const char *build_id, struct krr_symbo
 	if (err) {
 		krr_err("no symbols: %s is not an ELF file with a symbol table", vmlinux);
 	} else if (build_id && *build_id && (!id || strcmp(id, build_id))) {
-		krr_err("no symbols: %s has build-id %s, recorded was %s: set KRR_VMLINUX to that kernel",
+		krr_err("no symbols: %s has build-id %s, recorded was %s: set KRR_VMLINUX to that "
+			"kernel",
 			vmlinux, id ? id : "none", build_id);
 		err = -ESTALE;
 	}

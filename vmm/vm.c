@@ -119,7 +119,8 @@ int krr_vm_create(const char *name, uint64_t mem, struct krr_vm *vm)
 		return -EINVAL;
 	}
 	if (strlen(vm->control) >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
-		krr_err("%s is too long for a socket: set XDG_RUNTIME_DIR to a shorter path", vm->control);
+		krr_err("%s is too long for a socket: set XDG_RUNTIME_DIR to a shorter "
+			"path", vm->control);
 		return -ENAMETOOLONG;
 	}
 	err = krr_private_dir(base);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Comparing consoles. */
-#include <fcntl.h>
 #include <string.h>
 
 #include "lib/util.h"
@@ -9,20 +8,10 @@
 
 static struct krr_console_diff d;
 
-static int text(const char *name, const char *s, size_t len)
-{
-	__free_ptr char *path = krr_strf("%s/%s", scratch, name);
-	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	assert_true(fd >= 0);
-	assert_int_equal(krr_write_full(fd, s, len), 0);
-	return fd;
-}
-
 static void compare(const char *recorded, const char *replayed)
 {
-	__close_fd int a = text("a", recorded, strlen(recorded));
-	__close_fd int b = text("b", replayed, strlen(replayed));
+	__close_fd int a = scratch_file("a", recorded, strlen(recorded));
+	__close_fd int b = scratch_file("b", replayed, strlen(replayed));
 
 	assert_int_equal(krr_console_compare(a, b, &d), 0);
 	assert_true(d.compared);

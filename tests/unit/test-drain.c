@@ -24,7 +24,6 @@ static char *ram_path;
 
 static void make_ram(struct krr_ram *ram)
 {
-	struct krr_hdr *h;
 	int fd;
 
 	free(ram_path);
@@ -38,13 +37,7 @@ static void make_ram(struct krr_ram *ram)
 	/* the magic alone, as in the kernel's image, is no header */
 	memcpy(ram->map + 4096, KRR_MAGIC, KRR_MAGIC_LEN);
 	assert_int_equal(krr_ram_find(ram), -ENOENT);
-	h = (struct krr_hdr *)(ram->map + HDR_AT);
-	h->version = KRR_FORMAT_VERSION;
-	h->hdr_bytes = sizeof(*h);
-	h->gpa = HDR_AT;
-	h->ring_off = KRR_HDR_BYTES;
-	h->ring_bytes = RING_BYTES;
-	memcpy(h->magic, KRR_MAGIC, KRR_MAGIC_LEN);
+	make_header(ram->map, HDR_AT, RING_BYTES);
 	assert_int_equal(krr_ram_find(ram), 0);
 	assert_int_equal(ram->hdr_at, HDR_AT);
 }
@@ -198,16 +191,7 @@ static void begin_recording(const char *name, struct krr_recording *rec)
 	struct krr_manifest *m = &rec->m;
 
 	assert_int_equal(krr_recording_create(name, rec), 0);
-	m->name = krr_strf("%s", name);
-	m->created = krr_strf("now");
-	m->build_id = krr_strf("00");
-	m->release = krr_strf("r");
-	m->kversion = krr_strf("v");
-	m->qemu_version = krr_strf("7.2");
-	m->machine = krr_strf("pc");
-	m->cpu = krr_strf("c");
-	m->accel = krr_strf("tcg");
-	m->smp = 1;
+	make_manifest(m, name);
 	m->mem = RAM_BYTES;
 	m->hdr_gpa = HDR_AT;
 	m->ram_path = krr_strf("%s", ram_path);

@@ -273,6 +273,44 @@ static void names(void **state)
 	assert_string_equal(krr_stop_name(99), "?");
 }
 
+static void text_is(const uint8_t *bytes, size_t len, const char *want)
+{
+	struct krr_decoder d;
+	struct krr_event ev;
+	char text[200];
+
+	krr_decoder_init(&d);
+	assert_int_equal(krr_decode(&d, bytes, len, &ev), len);
+	krr_event_text(&d, &ev, text, sizeof(text));
+	assert_string_equal(text, want);
+}
+
+static void texts(void **state)
+{
+	/* pos+ 1, access 12, error 3, cr2 0x1000, rcx 8 */
+	static const uint8_t fault[] = {
+		KRR_EV_UFAULT, 7, 7, 1, 0x83, 0x80, 0x30, 0x80, 0x20, 8,
+	};
+	static const uint8_t tsc[] = { KRR_EV_TSC, 7, 5 };
+	static const uint8_t mark[] = { KRR_EV_MARK, 7, 3, 'a', '\n', 'b' };
+
+	(void)state;
+	text_is(fault, sizeof(fault),
+		"access 12 write not allowed err 0x3 cr2 0x1000 rcx 0x8");
+	text_is(tsc, sizeof(tsc), "-3");
+	text_is(mark, sizeof(mark), "\"a.b\"");
+}
+
+static void hex(void **state)
+{
+	static const uint8_t bytes[] = { 0x00, 0x9f, 0xff };
+	__free_ptr char *all = krr_hex(bytes, sizeof(bytes)), *none = krr_hex(bytes, 0);
+
+	(void)state;
+	assert_string_equal(all, "009fff");
+	assert_string_equal(none, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -287,6 +325,8 @@ int main(void)
 		cmocka_unit_test(refused),
 		cmocka_unit_test(unknown_kinds_are_skipped),
 		cmocka_unit_test(names),
+		cmocka_unit_test(texts),
+		cmocka_unit_test(hex),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

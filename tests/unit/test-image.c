@@ -17,11 +17,8 @@
 
 static int new_file(const char *name, const void *data, size_t len, off_t size)
 {
-	__free_ptr char *path = krr_strf("%s/%s", scratch, name);
-	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int fd = scratch_file(name, data, len);
 
-	assert_true(fd >= 0);
-	assert_int_equal(krr_write_full(fd, data, len), 0);
 	assert_int_equal(ftruncate(fd, size), 0);
 	return fd;
 }

@@ -12,17 +12,7 @@
 
 static void fill(struct krr_manifest *m)
 {
-	m->name = krr_strf("one");
-	m->created = krr_strf("2020-01-01T00:00:00Z");
-	m->build_id = krr_strf("00ff");
-	m->release = krr_strf("6.1.0");
-	m->kversion = krr_strf("#1 \"quoted\" \\ text");
-	m->qemu_version = krr_strf("7.2.0");
-	m->machine = krr_strf("pc");
-	m->cpu = krr_strf("model");
-	m->accel = krr_strf("tcg");
-	m->smp = 2;
-	m->mem = 512ull << 20;
+	make_manifest(m, "one");
 	m->disk_bytes = 1ull << 40;
 	m->net = true;
 	m->hdr_gpa = 0x123000;

@@ -35,12 +35,7 @@ static void describe(struct krr_ram *r)
 	struct krr_layout *l = &h->layout;
 	uint64_t pfn;
 
-	h->version = KRR_FORMAT_VERSION;
-	h->hdr_bytes = sizeof(*h);
-	h->gpa = HDR_AT;
-	h->ring_off = KRR_HDR_BYTES;
-	h->ring_bytes = KRR_MIN_RING;
-	memcpy(h->magic, KRR_MAGIC, KRR_MAGIC_LEN);
+	make_header(r->map, HDR_AT, KRR_MIN_RING);
 	l->page_offset = DIRECT;
 	l->text = KERNEL + (8ull << 20);
 	l->etext = l->sdata = KERNEL + (9ull << 20);

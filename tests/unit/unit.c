@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/manifest.h"
 #include "lib/util.h"
 #include "unit.h"
 
@@ -73,6 +74,43 @@ int scratch_teardown(void **state)
 	free(scratch);
 	scratch = NULL;
 	return 0;
+}
+
+int scratch_file(const char *name, const void *data, size_t len)
+{
+	__free_ptr char *path = krr_strf("%s/%s", scratch, name);
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(krr_write_full(fd, data, len), 0);
+	return fd;
+}
+
+void make_header(uint8_t *image, uint64_t at, uint64_t ring_bytes)
+{
+	struct krr_hdr *h = (struct krr_hdr *)(image + at);
+
+	h->version = KRR_FORMAT_VERSION;
+	h->hdr_bytes = sizeof(*h);
+	h->gpa = at;
+	h->ring_off = KRR_HDR_BYTES;
+	h->ring_bytes = ring_bytes;
+	memcpy(h->magic, KRR_MAGIC, KRR_MAGIC_LEN);
+}
+
+void make_manifest(struct krr_manifest *m, const char *name)
+{
+	m->name = krr_strf("%s", name);
+	m->created = krr_strf("2020-01-01T00:00:00Z");
+	m->build_id = krr_strf("00ff");
+	m->release = krr_strf("6.1.0");
+	m->kversion = krr_strf("#1 \"quoted\" \\ text");
+	m->qemu_version = krr_strf("7.2.0");
+	m->machine = krr_strf("pc");
+	m->cpu = krr_strf("model");
+	m->accel = krr_strf("tcg");
+	m->smp = 2;
+	m->mem = 512ull << 20;
 }
 
 void quiet_begin(void)

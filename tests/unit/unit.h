@@ -25,6 +25,13 @@ extern char *scratch;
 int scratch_setup(void **state);
 int scratch_teardown(void **state);
 
+int scratch_file(const char *name, const void *data, size_t len);
+
+/* A krr header at @at of an image, the ring behind it; a manifest with all it must have. */
+void make_header(uint8_t *image, uint64_t at, uint64_t ring_bytes);
+struct krr_manifest;
+void make_manifest(struct krr_manifest *m, const char *name);
+
 /* Silence messages that a test provokes on purpose. */
 void quiet_begin(void);
 void quiet_end(void);

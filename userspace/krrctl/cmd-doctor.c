@@ -10,6 +10,8 @@
 #include "lib/util.h"
 #include "vmm/options.h"
 
+#define KERNEL_SOURCE "/usr/src/linux-source-6.1.tar.xz"
+
 static const char usage[] =
 	"usage: krrctl doctor [--json]\n"
 	"\n"
@@ -103,15 +105,94 @@ static void check_kvm(struct doctor *d)
 	say(d, "kvm", ok ? GOOD : NOTE, text);
 }
 
-static void check_gdb(struct doctor *d)
+/* Is there such a program, in the path or as a path? */
+static bool runs(const char *program)
 {
-	const char *gdb = getenv("KRR_GDB");
-	__free_ptr char *cmd = krr_strf("command -v '%s' >/dev/null", gdb && *gdb ? gdb : "gdb");
+	const char *path = strchr(program, '/') ? "" : getenv("PATH");
+	__free_ptr char *dirs = krr_strf("%s", path ? path : "");
+	char *dir, *save = NULL;
 
-	if (system(cmd))
-		say(d, "gdb", NOTE, "not there; krrctl gdb needs it: install gdb");
+	if (strchr(program, '/'))
+		return !access(program, X_OK);
+	for (dir = strtok_r(dirs, ":", &save); dir; dir = strtok_r(NULL, ":", &save)) {
+		__free_ptr char *file = krr_strf("%s/%s", dir, program);
+
+		if (!access(file, X_OK))
+			return true;
+	}
+	return false;
+}
+
+static bool check_gdb(struct doctor *d)
+{
+	const char *set = getenv("KRR_GDB"), *gdb = set && *set ? set : "gdb";
+	bool there = runs(gdb);
+
+	say(d, "gdb", there ? GOOD : NOTE,
+	    there ? gdb : "not there; krrctl gdb and make demo need it: install gdb");
+	return there;
+}
+
+static char *add_word(char *list, const char *word)
+{
+	char *longer = krr_strf("%s%s%s", list, *list ? " " : "", word);
+
+	free(list);
+	return longer;
+}
+
+/* What builds the guest kernel and the Debian guest, as far as it is still to be built. */
+static char *missing_tools(bool kernel, bool guest)
+{
+	static const struct {
+		const char *program;
+		bool kernel, guest;
+	} tools[] = {
+		{ "make", true, true },		{ "gcc", true, true },
+		{ "patch", true, false },	{ "perl", true, false },
+		{ "flex", true, false },	{ "bison", true, false },
+		{ "bc", true, false },		{ "pahole", true, false },
+		{ "lz4", true, false },		{ "xz", true, false },
+		{ "mmdebstrap", false, true },	{ "/sbin/mke2fs", false, true },
+	};
+	const char *set = getenv("KRR_TARBALL"), *source = set && *set ? set : KERNEL_SOURCE;
+	char *list = krr_strf("%s", "");
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(tools); i++)
+		if (((kernel && tools[i].kernel) || (guest && tools[i].guest)) &&
+		    !runs(tools[i].program))
+			list = add_word(list, tools[i].program);
+	if (kernel && access(source, R_OK))
+		list = add_word(list, source);
+	return list;
+}
+
+static bool artifact_missing(enum krr_artifact a)
+{
+	__free_ptr char *path = krr_artifact_path(a);
+
+	return access(path, R_OK);
+}
+
+/* make demo builds what it needs, given the means. */
+static void check_demo(struct doctor *d, bool gdb)
+{
+	bool kernel = artifact_missing(KRR_KERNEL) || artifact_missing(KRR_VMLINUX);
+	bool guest = artifact_missing(KRR_ROOTFS);
+	__free_ptr char *tools = missing_tools(kernel, guest), *text = NULL;
+	const char *build = kernel && guest ? "the guest kernel and the Debian guest" :
+		kernel ? "the guest kernel" : "the Debian guest";
+
+	if (*tools)
+		text = krr_strf("make demo lacks %s to build %s; make setup installs them", tools, build);
+	else if (kernel || guest)
+		text = krr_strf("make demo will build %s first%s", build,
+				guest && geteuid() ? ", for which it has to run as root" : "");
 	else
-		say(d, "gdb", GOOD, gdb && *gdb ? gdb : "gdb");
+		text = krr_strf("%s", gdb ? "make demo has what it needs" :
+				"make demo lacks gdb; make setup installs it");
+	say(d, "demo", gdb && !kernel && !guest ? GOOD : NOTE, text);
 }
 
 int cmd_doctor(int argc, char **argv)
@@ -135,7 +216,7 @@ int cmd_doctor(int argc, char **argv)
 	check_artifact(&d, "symbols", KRR_VMLINUX, NOTE, "reports will have bare addresses");
 	check_store(&d);
 	check_space(&d, "guest RAM", "/dev/shm", 1ull << 30);
-	check_gdb(&d);
+	check_demo(&d, check_gdb(&d));
 	check_kvm(&d);
 	if (d.out) {
 		json_dumpf(d.out, stdout, JSON_INDENT(2));

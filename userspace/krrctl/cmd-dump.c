@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <string.h>
 
 #include "krrctl/krrctl.h"
@@ -16,13 +17,15 @@ static const char usage[] =
 	"  --cpu N     of this CPU only\n"
 	"  --kind K    of this kind only; krrctl info names the kinds\n"
 	"  --from A    from event A on\n"
-	"  --to B      up to event B\n";
+	"  --to B      up to event B\n"
+	"  --json      one object a line, with all bytes of an event\n";
 
 static const struct option options[] = {
 	{ "cpu", required_argument, NULL, 'c' },
 	{ "kind", required_argument, NULL, 'k' },
 	{ "from", required_argument, NULL, 'f' },
 	{ "to", required_argument, NULL, 't' },
+	{ "json", no_argument, NULL, 'j' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -30,12 +33,51 @@ static const struct option options[] = {
 struct filter {
 	int64_t cpu, kind;	/* -1: any */
 	uint64_t from, to;
+	bool json;
 };
 
 static bool wanted(const struct filter *f, const struct krr_event *ev)
 {
 	return ev->number >= f->from && (f->cpu < 0 || ev->cpu == (uint64_t)f->cpu) &&
 	       (f->kind < 0 || KRR_KIND_ID(ev->kind) == f->kind);
+}
+
+static int print_text(const struct krr_event *ev, const char *text)
+{
+	return printf("%10" PRIu64 "  cpu %u  %8" PRIu64 "  %02x  %-9s %s\n", ev->number, ev->cpu,
+		      ev->pos, ev->fp, krr_kind_name(ev->kind), text);
+}
+
+/* Values are given in hex: JSON's numbers end at 63 bits, here and elsewhere. */
+static void add_payload(json_t *o, const struct krr_event *ev)
+{
+	unsigned int shape = ev->kind & KRR_SHAPE_MASK, i, n = 0;
+	json_t *values;
+
+	if (shape == KRR_SHAPE_B) {
+		__free_ptr char *hex = krr_hex(ev->data, ev->len);
+
+		json_object_set_new(o, "data", json_string(hex));
+		return;
+	}
+	values = json_array();
+	n = shape == KRR_SHAPE_VV ? 2 : shape == KRR_SHAPE_V;
+	for (i = 0; i < n; i++)
+		json_array_append_new(values, json_sprintf("%#" PRIx64, ev->arg[i]));
+	json_object_set_new(o, "values", values);
+}
+
+static int print_json(const struct krr_event *ev, const char *text)
+{
+	json_t *o = json_pack("{s:I,s:i,s:I,s:i,s:s,s:s}", "event", (json_int_t)ev->number,
+			      "cpu", (int)ev->cpu, "pos", (json_int_t)ev->pos, "fp", (int)ev->fp,
+			      "kind", krr_kind_name(ev->kind), "text", text);
+	int err;
+
+	add_payload(o, ev);
+	err = json_dumpf(o, stdout, JSON_COMPACT);
+	json_decref(o);
+	return err < 0 || putchar('\n') < 0 ? -1 : 0;
 }
 
 static int dump(const struct krr_recording *rec, const struct filter *f)
@@ -52,8 +94,7 @@ static int dump(const struct krr_recording *rec, const struct filter *f)
 		if (!wanted(f, &ev))
 			continue;
 		krr_event_text(krr_log_decoder(log), &ev, text, sizeof(text));
-		if (printf("%10" PRIu64 "  cpu %u  %8" PRIu64 "  %02x  %-9s %s\n", ev.number,
-			   ev.cpu, ev.pos, ev.fp, krr_kind_name(ev.kind), text) < 0)
+		if ((f->json ? print_json : print_text)(&ev, text) < 0)
 			break;
 	}
 	krr_log_close(log);
@@ -72,6 +113,10 @@ static int parse(struct filter *f, int opt, const char *arg)
 {
 	uint64_t n;
 
+	if (opt == 'j') {
+		f->json = true;
+		return 0;
+	}
 	if (opt == 'k')
 		return parse_kind(arg, &f->kind);
 	if (krr_parse_u64(arg, &n))

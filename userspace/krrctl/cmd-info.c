@@ -20,6 +20,7 @@ static const struct option options[] = {
 
 static void print_kinds(const struct krr_manifest *m)
 {
+	double all = m->raw_bytes ? (double)m->raw_bytes : 1;
 	unsigned int i;
 
 	printf("events by kind\n");
@@ -27,8 +28,7 @@ static void print_kinds(const struct krr_manifest *m)
 		if (m->count[i])
 			printf("  %-9s %10" PRIu64 " %12" PRIu64 " bytes %5.1f%%  %s\n",
 			       krr_kind_name(i), m->count[i], m->bytes[i],
-			       m->raw_bytes ? 100.0 * (double)m->bytes[i] / (double)m->raw_bytes : 0,
-			       krr_kind_description(i));
+			       100.0 * (double)m->bytes[i] / all, krr_kind_description(i));
 }
 
 static void print_text(const struct krr_recording *rec)

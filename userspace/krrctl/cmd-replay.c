@@ -11,7 +11,7 @@
 static const char replay_usage[] =
 	"usage: krrctl replay [OPTIONS] RECORDING\n"
 	"\n"
-	"  --verify       compare guest memory at the end, as krrctl verify does\n"
+	"  --verify       compare memory and console at the end, as krrctl verify does\n"
 	"  --console      print what the replayed kernel printed on its console\n"
 	"  --timeout S    give up after S seconds without progress (30; 0: never)\n"
 	"  --json         result as JSON\n"
@@ -20,7 +20,8 @@ static const char replay_usage[] =
 static const char verify_usage[] =
 	"usage: krrctl verify [OPTIONS] RECORDING\n"
 	"\n"
-	"Replays and compares guest memory with that at the end of the recording.\n"
+	"Replays and compares guest memory, and what the guest printed on its console,\n"
+	"with the end of the recording.\n"
 	"\n"
 	"  --timeout S    give up after S seconds without progress (30; 0: never)\n"
 	"  --json         result as JSON\n"

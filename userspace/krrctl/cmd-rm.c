@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* krrctl rm */
-#include <string.h>
-
 #include "krrctl/krrctl.h"
 #include "lib/util.h"
 
@@ -11,7 +9,7 @@ int cmd_rm(int argc, char **argv)
 {
 	int i, err, first = 0;
 
-	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")))
+	if (usage_wanted(argc, argv))
 		return usage_help(usage);
 	if (argc < 2)
 		return usage_error(usage);

@@ -126,7 +126,8 @@ static int wait_for_ring(struct run *r)
 	if (ring == KRR_RING_FOUND)
 		return 0;
 	if (ring == KRR_RING_UNKNOWN)
-		krr_err("guest kernel has no krr ring: %s must be a kernel that make kernel built, and krr=SIZE on its command line",
+		krr_err("guest kernel has no krr ring: %s must be a kernel that make kernel "
+			"built, and krr=SIZE on its command line",
 			r->machine.kernel);
 	return -ENODEV;
 }
@@ -165,6 +166,9 @@ static void print_outcome(const struct krr_outcome *o)
 	if (o->stop_reason == KRR_STOP_NONE)
 		krr_err("the recording was cut off: QEMU ended, or the guest gave it up%s%s",
 			*o->message ? ": " : "", o->message);
+	else if (o->stop_reason == KRR_STOP_PANIC)
+		krr_err("the guest's kernel panicked: %s; \"%s\" ends with it: krrctl replay %s",
+			*o->message ? o->message : "(no message)", o->name, o->name);
 	else if (o->stop_reason != KRR_STOP_REQUEST)
 		krr_err("the recording ended by itself: %s%s%s", krr_stop_name(o->stop_reason),
 			*o->message ? ": " : "", o->message);
@@ -172,11 +176,11 @@ static void print_outcome(const struct krr_outcome *o)
 
 static int guest_ended(struct run *r, const struct krr_outcome *o)
 {
-	bool panic = o->count && o->stop_reason == KRR_STOP_PANIC;
-
-	krr_err("the guest ended before the command did%s", panic ? ": its kernel panicked" : "");
-	if (!panic)
-		krr_vm_explain(&r->vm);
+	/* a panic that was recorded has been told */
+	if (o->count && !o->err && o->stop_reason == KRR_STOP_PANIC)
+		return KRR_EXIT_FAILED;
+	krr_err("the guest ended before the command did");
+	krr_vm_explain(&r->vm);
 	return KRR_EXIT_FAILED;
 }
 

@@ -31,11 +31,6 @@ static const char stop_usage[] =
 	"\n"
 	"Ends and seals the recording in a VM.\n";
 
-static bool wants_help(int argc, char **argv)
-{
-	return argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"));
-}
-
 /* The daemon stands beside krrctl, or in the path. */
 static int start(char **argv)
 {
@@ -147,7 +142,7 @@ static int vm_ls(void)
 
 int cmd_vm(int argc, char **argv)
 {
-	if (wants_help(argc, argv))
+	if (usage_wanted(argc, argv) || usage_wanted(argc - 1, argv + 1))
 		return usage_help(vm_usage);
 	if (argc == 2 && !strcmp(argv[1], "ls"))
 		return vm_ls();
@@ -162,7 +157,7 @@ int cmd_vm(int argc, char **argv)
 
 int cmd_record(int argc, char **argv)
 {
-	if (wants_help(argc, argv))
+	if (usage_wanted(argc, argv))
 		return usage_help(record_usage);
 	if (argc != 3 || !krr_name_ok(argv[1]) || !krr_name_ok(argv[2]))
 		return usage_error(record_usage);
@@ -173,7 +168,7 @@ int cmd_record(int argc, char **argv)
 
 int cmd_stop(int argc, char **argv)
 {
-	if (wants_help(argc, argv))
+	if (usage_wanted(argc, argv))
 		return usage_help(stop_usage);
 	if (argc != 2 || !krr_name_ok(argv[1]))
 		return usage_error(stop_usage);

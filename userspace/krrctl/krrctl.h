@@ -27,6 +27,7 @@ int cmd_stop(int argc, char **argv);
 /* main.c: --help goes to stdout and is no error */
 int usage_error(const char *usage);
 int usage_help(const char *usage);
+bool usage_wanted(int argc, char **argv);
 
 /* session.c: a command in a guest, with its output passed through */
 struct krr_link;

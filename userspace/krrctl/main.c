@@ -55,7 +55,8 @@ int usage_help(const char *usage)
 	return KRR_EXIT_OK;
 }
 
-static bool wants_help(int argc, char **argv)
+/** usage_wanted() - does a verb begin with --help? */
+bool usage_wanted(int argc, char **argv)
 {
 	return argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"));
 }
@@ -69,14 +70,14 @@ int main(int argc, char **argv)
 		print_usage(stderr);
 		return KRR_EXIT_USAGE;
 	}
-	if (wants_help(argc, argv) || !strcmp(argv[1], "help")) {
+	if (usage_wanted(argc, argv) || !strcmp(argv[1], "help")) {
 		print_usage(stdout);
 		return KRR_EXIT_OK;
 	}
 	for (i = 0; i < ARRAY_SIZE(verbs); i++) {
 		if (strcmp(argv[1], verbs[i].name))
 			continue;
-		if (verbs[i].store && !wants_help(argc - 1, argv + 1))
+		if (verbs[i].store && !usage_wanted(argc - 1, argv + 1))
 			krr_salvage();
 		return verbs[i].run(argc - 1, argv + 1);
 	}

@@ -128,6 +128,19 @@ static int judge(struct krr_replay *rp, const struct replay_verdict *v, bool jso
 	}
 }
 
+/* What the replayed kernel says itself about its end. */
+static void print_end(const struct krr_replay *rp)
+{
+	const struct krr_hdr *h = rp->ram.hdr;
+	__free_ptr char *message = krr_hdr_text(h->message, sizeof(h->message));
+
+	printf("%s: ended by %s%s%s\n", rp->rec->name, rp->rec->m.stop_reason,
+	       *message ? ": " : "", message);
+	if (krr_load(&h->stop_reason) == KRR_STOP_PANIC)
+		printf("%s: krrctl replay --console %s shows what the kernel printed\n",
+		       rp->rec->name, rp->rec->name);
+}
+
 static void print_text(struct krr_replay *rp, const struct replay_verdict *v)
 {
 	const struct krr_manifest *m = &rp->rec->m;
@@ -137,8 +150,8 @@ static void print_text(struct krr_replay *rp, const struct replay_verdict *v)
 	printf("%s: replayed %" PRIu64 " events in %.2f s (recorded in %.2f s), %s\n",
 	       rp->rec->name, v->events, v->seconds, (double)m->duration_ms / 1000,
 	       replay_state_name(v->state));
-	if (m->message && *m->message)
-		printf("%s: ended by %s: %s\n", rp->rec->name, m->stop_reason, m->message);
+	if (m->stop_reason && strcmp(m->stop_reason, krr_stop_name(KRR_STOP_REQUEST)))
+		print_end(rp);
 	fflush(stdout);
 	if (!v->verified)
 		return;

@@ -77,7 +77,8 @@ void report_json(struct krr_replay *rp, const struct replay_verdict *v)
 {
 	struct krr_diverged d = rp->ram.hdr->diverged;
 	json_t *root = json_pack("{s:s,s:s,s:I,s:I,s:f,s:f}", "recording", rp->rec->name,
-				 "result", replay_state_name(v->state), "events", (json_int_t)v->events,
+				 "result", replay_state_name(v->state),
+				 "events", (json_int_t)v->events,
 				 "bytes", (json_int_t)krr_replay_consumed(rp),
 				 "seconds", v->seconds,
 				 "recorded_seconds", (double)rp->rec->m.duration_ms / 1000);

@@ -96,10 +96,11 @@ void report_divergence(struct krr_replay *rp, bool json)
 		d.want_kind > 255 ? "(any)" : krr_kind_name(d.want_kind), d.want_fp,
 		krr_symbol(syms, d.site, site, sizeof(site)));
 	print_event_at(rp->rec, d.event);
-	fprintf(stderr, "  guest saw kind %02x (%s) fp %02x, values %#" PRIx64 " and %#" PRIx64 "\n",
-		d.got_kind, krr_kind_name(d.got_kind), d.got_fp, (uint64_t)d.value[0],
+	fprintf(stderr, "  guest saw kind %02x (%s) fp %02x, values %#" PRIx64 " and %#" PRIx64
+		"\n", d.got_kind, krr_kind_name(d.got_kind), d.got_fp, (uint64_t)d.value[0],
 		(uint64_t)d.value[1]);
-	fprintf(stderr, "  position  %" PRIu64 ", stream offset %" PRIu64 ", ip %s, sp %#" PRIx64 "\n",
+	fprintf(stderr, "  position  %" PRIu64 ", stream offset %" PRIu64 ", ip %s, sp %#" PRIx64
+		"\n",
 		(uint64_t)d.pos, (uint64_t)d.offset - rp->rec->m.ring_base,
 		krr_symbol(syms, d.ip, ip, sizeof(ip)), (uint64_t)d.sp);
 	krr_symbols_free(syms);
@@ -142,7 +143,8 @@ void report_hang(struct krr_replay *rp, const char *what)
 	uint64_t events = krr_replay_events(rp);
 
 	krr_err("replay of \"%s\" %s at event %" PRIu64 " of %" PRIu64 ", guest is %s",
-		rp->rec->name, what, events, rp->rec->m.events, krr_state_name(krr_load(&h->state)));
+		rp->rec->name, what, events, rp->rec->m.events,
+		krr_state_name(krr_load(&h->state)));
 	print_event_at(rp->rec, events);
 	if (krr_vm_running(&rp->vm))
 		print_registers(rp);

@@ -161,8 +161,8 @@ static char *control_error(const char *verb, int err)
 	switch (err) {
 	case -ENOENT:
 	case -ENXIO:
-		return krr_strf("%s: the guest kernel has no krr (no " CONTROL "): boot one made by make kernel",
-				verb);
+		return krr_strf("%s: the guest kernel has no krr (no " CONTROL "): boot one made "
+				"by make kernel", verb);
 	case -ENODEV:
 		return krr_strf("%s: no recorder on the host answers the guest kernel", verb);
 	case -EBUSY:

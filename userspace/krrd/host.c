@@ -126,11 +126,13 @@ int krrd_host(int argc, char **argv)
 
 	krr_machine_defaults(&m);
 	krr_machine_option(&m, KRR_OPT_ACCEL, "auto");
+	argv[0] = (char *)krr_program;	/* for getopt's messages */
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) >= 0)
 		if (krr_machine_option(&m, opt, optarg))
 			return KRR_EXIT_USAGE;
 	if (optind + 1 != argc || !krr_name_ok(argv[optind])) {
-		krr_err("--host takes the name of a VM (up to %d of A-Z a-z 0-9 . _ -), and options",
+		krr_err("--host takes the name of a VM (up to %d of A-Z a-z 0-9 . _ -), and "
+			"options",
 			KRR_NAME_MAX);
 		return KRR_EXIT_USAGE;
 	}

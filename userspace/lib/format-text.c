@@ -11,6 +11,10 @@
 
 #define BYTES_SHOWN 16
 
+/* error code of a page fault */
+#define PF_PROTECTION	1u
+#define PF_WRITE	2u
+
 static const char *const names[] = {
 #define X(NAME, name, shape, id, desc) [id] = #name,
 	KRR_EVENTS(X)
@@ -174,6 +178,19 @@ static void add_entry(struct out *o, const struct krr_entry *e)
 			add(o, " %s=%#" PRIx64, registers[i], e->word[i]);
 }
 
+static void add_user_fault(struct out *o, struct krr_cursor *c)
+{
+	uint64_t what;
+
+	krr_get_varint(c);		/* pos+ */
+	what = krr_get_varint(c);
+	add(o, "access %" PRIu64 " %s", what >> 16, what & PF_WRITE ? "write" : "read");
+	add(o, " %s", what & PF_PROTECTION ? "not allowed" : "not present");
+	add(o, " err %#" PRIx64, what & 0xffff);
+	add(o, " cr2 %#" PRIx64, krr_get_varint(c));
+	add(o, " rcx %#" PRIx64, krr_get_varint(c));
+}
+
 static void add_blob(struct out *o, const struct krr_decoder *d, const struct krr_event *ev)
 {
 	struct krr_cursor c = { .p = ev->data, .end = ev->data + ev->len };
@@ -192,10 +209,7 @@ static void add_blob(struct out *o, const struct krr_decoder *d, const struct kr
 		add_bytes(o, c.p, (size_t)(c.end - c.p));
 		return;
 	case KRR_EV_UFAULT:
-		krr_get_varint(&c);
-		add(o, "err %#" PRIx64, krr_get_varint(&c));
-		add(o, " cr2 %#" PRIx64, krr_get_varint(&c));
-		add(o, " left %" PRIu64, krr_get_varint(&c));
+		add_user_fault(o, &c);
 		return;
 	case KRR_EV_PANIC:
 	case KRR_EV_MARK:

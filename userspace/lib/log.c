@@ -233,7 +233,8 @@ static int check_file_header(struct krr_log_reader *r)
 	}
 	if (h.version != KRR_LOG_VERSION || h.format != KRR_FORMAT_VERSION ||
 	    h.header_bytes != sizeof(h)) {
-		krr_err("log.krr has version %u.%u, this krrctl reads %u.%u; use the krr that made it",
+		krr_err("log.krr has version %u.%u, this krrctl reads %u.%u; use the krr that "
+			"made it",
 			h.version, h.format, KRR_LOG_VERSION, KRR_FORMAT_VERSION);
 		return -EBADMSG;
 	}
@@ -250,7 +251,8 @@ static int check_end(struct krr_log_reader *r)
 	    krr_pread_full(r->fd, &h, sizeof(h), (off_t)(r->size - sizeof(h))) !=
 	    (ssize_t)sizeof(h) || h.magic != KRR_LOG_END ||
 	    h.crc != krr_crc32(0, &h, offsetof(struct krr_chunk_header, crc))) {
-		krr_err("log.krr is damaged: its end mark is missing; it was cut off, or something was added");
+		krr_err("log.krr is damaged: its end mark is missing; it was cut off, or "
+			"something was added");
 		return -EBADMSG;
 	}
 	r->events = h.first_event;

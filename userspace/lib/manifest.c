@@ -246,7 +246,8 @@ static int from_json(struct krr_manifest *m, json_t *root)
 	if (!json_is_integer(version))
 		return wrong("krr_manifest", "is missing");
 	if (json_integer_value(version) != KRR_MANIFEST_VERSION) {
-		krr_err("manifest.json has version %lld, this krrctl reads %d; use the krr that made it",
+		krr_err("manifest.json has version %lld, this krrctl reads %d; use the krr that "
+			"made it",
 			(long long)json_integer_value(version), KRR_MANIFEST_VERSION);
 		return -EBADMSG;
 	}

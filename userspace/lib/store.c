@@ -129,7 +129,8 @@ static int check_name(const char *name)
 {
 	if (krr_name_ok(name))
 		return 0;
-	krr_err("\"%s\" cannot be the name of a recording: use up to %d of A-Z a-z 0-9 . _ -, not . or - first",
+	krr_err("\"%s\" cannot be the name of a recording: use up to %d of A-Z a-z 0-9 . _ -, not "
+		". or - first",
 		name, KRR_NAME_MAX);
 	return -EINVAL;
 }
@@ -278,7 +279,8 @@ int krr_recording_check_sum(const struct krr_recording *rec, enum krr_file f, co
 
 	if (*want && !strcmp(want, sum))
 		return 0;
-	krr_err("%s/%s is damaged, or belongs to another recording: its checksum is %s, the manifest has %s",
+	krr_err("%s/%s is damaged, or belongs to another recording: its checksum is %s, the "
+		"manifest has %s",
 		rec->path, krr_file_name(f), sum, *want ? want : "none");
 	return -EBADMSG;
 }

@@ -69,6 +69,21 @@ char *krr_strf(const char *fmt, ...)
 	return s;
 }
 
+/** krr_hex() - bytes as hex digits, freed by free() */
+char *krr_hex(const uint8_t *bytes, size_t len)
+{
+	static const char digits[] = "0123456789abcdef";
+	char *s = malloc(2 * len + 1);
+	size_t i;
+
+	if (!s)
+		abort();
+	for (i = 0; i < 2 * len; i++)
+		s[i] = digits[bytes[i / 2] >> (i & 1 ? 0 : 4) & 15];
+	s[2 * len] = '\0';
+	return s;
+}
+
 /**
  * krr_exit_code() - exit status for a result
  * @err: 0 or -errno
@@ -213,7 +228,8 @@ int krr_private_dir(const char *path)
 		return err;
 	}
 	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid()) {
-		krr_err("%s must be a directory owned by user %u; it is not: remove it, or set another",
+		krr_err("%s must be a directory owned by user %u; it is not: remove it, or set "
+			"another",
 			path, geteuid());
 		return -EACCES;
 	}
@@ -267,14 +283,14 @@ int krr_write_full(int fd, const void *buf, size_t len)
 	return 0;
 }
 
-/** krr_read_full() - read until @len bytes or the end; bytes read or -errno */
-ssize_t krr_read_full(int fd, void *buf, size_t len)
+static ssize_t read_all(int fd, void *buf, size_t len, off_t at, bool seek)
 {
 	size_t got = 0;
 	ssize_t n;
 
 	while (got < len) {
-		n = read(fd, (char *)buf + got, len - got);
+		n = seek ? pread(fd, (char *)buf + got, len - got, at + (off_t)got) :
+			   read(fd, (char *)buf + got, len - got);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -286,23 +302,16 @@ ssize_t krr_read_full(int fd, void *buf, size_t len)
 	return (ssize_t)got;
 }
 
+/** krr_read_full() - read until @len bytes or the end; bytes read or -errno */
+ssize_t krr_read_full(int fd, void *buf, size_t len)
+{
+	return read_all(fd, buf, len, 0, false);
+}
+
 /** krr_pread_full() - the same at an offset */
 ssize_t krr_pread_full(int fd, void *buf, size_t len, off_t at)
 {
-	size_t got = 0;
-	ssize_t n;
-
-	while (got < len) {
-		n = pread(fd, (char *)buf + got, len - got, at + (off_t)got);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (!n)
-			break;
-		got += (size_t)n;
-	}
-	return (ssize_t)got;
+	return read_all(fd, buf, len, at, true);
 }
 
 /**

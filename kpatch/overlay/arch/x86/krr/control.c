@@ -11,7 +11,9 @@
  */
 #define pr_fmt(fmt) "krr: " fmt
 
+#include <linux/bitmap.h>
 #include <linux/buildid.h>
+#include <linux/cpuhotplug.h>
 #include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/init.h>
@@ -22,14 +24,16 @@
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/pagewalk.h>
-#include <linux/panic_notifier.h>
+#include <linux/pci.h>
 #include <linux/reboot.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/task_stack.h>
 #include <linux/stop_machine.h>
 #include <linux/uaccess.h>
 #include <linux/utsname.h>
 #include <linux/vmalloc.h>
+#include <asm/apic.h>
 #include <asm/cpu_entry_area.h>
 #include <asm/desc.h>
 #include <asm/smp.h>
@@ -38,6 +42,7 @@
 #include "krr.h"
 
 #define HOST_PATIENCE_MS	10000
+#define OUTSIDE_BYTES		1024	/* of stack, written by entry code */
 #define HOLD_MAX_US		500	/* RR lock, while others wait */
 #define LINE_BYTES		160
 
@@ -54,6 +59,8 @@ u8 krr_ist[256];
 
 static u64 want_ring;			/* krr= */
 static phys_addr_t region, region_bytes;
+static unsigned long *shared_pages;	/* a bit per page frame; krr_share() */
+static u32 shared_count;		/* inert ranges found by walking page tables */
 static DEFINE_MUTEX(control_mutex);
 
 static int __init krr_setup(char *arg)
@@ -173,12 +180,19 @@ static int settle_hugetlb(pte_t *pte, unsigned long hmask, unsigned long addr,
 	return settle_pte(pte, addr, next, walk);
 }
 
+/* mappings of page frames, too */
+static int walk_all(unsigned long addr, unsigned long next, struct mm_walk *walk)
+{
+	return 0;
+}
+
 static const struct mm_walk_ops settle_ops = {
 	.pte_entry = settle_pte,
 	.hugetlb_entry = settle_hugetlb,
+	.test_walk = walk_all,
 };
 
-static void settle_page_tables(void)
+static void walk_user_page_tables(const struct mm_walk_ops *ops)
 {
 	struct task_struct *p;
 
@@ -201,7 +215,7 @@ static void settle_page_tables(void)
 		if (!mm)
 			continue;
 		mmap_read_lock(mm);
-		walk_page_range(mm, 0, TASK_SIZE_MAX, &settle_ops, NULL);
+		walk_page_range(mm, 0, TASK_SIZE_MAX, ops, NULL);
 		mmap_read_unlock(mm);
 		mmput(mm);
 	}
@@ -297,24 +311,78 @@ void krr_inert(const void *p, u32 len)
 
 /*
  * Outside the domain: stacks of entry code that runs before the RR lock is
- * taken or after it is given up, and of NMIs; the recorder's scratch words.
+ * taken or after it is given up, and of NMIs; the recorder's scratch words; what
+ * a CPU that is not in the kernel now has pushed on its way in.
  */
+static void list_inert_cpu(int cpu)
+{
+	struct cpu_entry_area *area = get_cpu_entry_area(cpu);
+	struct task_struct *task = per_cpu(current_task, cpu);
+
+	krr_inert(&area->entry_stack_page, PAGE_SIZE);
+	krr_inert((void *)CEA_ESTACK_BOT(&area->estacks, NMI), PAGE_SIZE);
+	krr_inert((void *)CEA_ESTACK_BOT(&area->estacks, NMI) + PAGE_SIZE, PAGE_SIZE);
+	krr_inert(per_cpu_ptr(&krr_mode, cpu), sizeof(u32));
+	krr_inert(per_cpu_ptr(&krr_target, cpu), sizeof(u64));
+	krr_inert(per_cpu_ptr(&krr_ua, cpu), sizeof(struct krr_ua));
+	krr_inert(per_cpu_ptr(&krr_vector, cpu), sizeof(u32));
+	krr_inert(per_cpu_ptr(&krr_error, cpu), sizeof(u64));
+	krr_inert(per_cpu_ptr(&krr_dr6, cpu), sizeof(u64));
+	krr_inert(&per_cpu_ptr(&cpu_tss_rw, cpu)->x86_tss.sp2, sizeof(u64));
+	if (!krr_g->cpu[cpu].outside)
+		return;
+	krr_inert((void *)task_top_of_stack(task) - OUTSIDE_BYTES, OUTSIDE_BYTES);
+	krr_inert((void *)per_cpu(krr_sp, cpu) - OUTSIDE_BYTES, OUTSIDE_BYTES);
+}
+
+/* A page that user mode and the kernel share as a ring: either may write it. */
+static int list_shared_pte(pte_t *pte, unsigned long addr, unsigned long next,
+			   struct mm_walk *walk)
+{
+	struct page *page;
+
+	if (!pte_present(*pte) || !pte_write(*pte) || !pfn_valid(pte_pfn(*pte)))
+		return 0;
+	page = compound_head(pte_page(*pte));
+	if (!page->mapping && !PageLRU(page) && !PageReserved(page))
+		krr_inert(page_address(pte_page(*pte)), PAGE_SIZE);
+	return 0;
+}
+
+static const struct mm_walk_ops shared_ops = {
+	.pte_entry = list_shared_pte,
+	.test_walk = walk_all,
+};
+
+/**
+ * krr_share() - pages that user mode can write, also when no page table says so
+ *
+ * Until krr_unshare(), verify does not compare them.
+ */
+void krr_share(struct page **pages, unsigned int n)
+{
+	while (shared_pages && n--)
+		set_bit(page_to_pfn(pages[n]), shared_pages);
+}
+
+void krr_unshare(struct page **pages, unsigned int n)
+{
+	while (shared_pages && n--)
+		clear_bit(page_to_pfn(pages[n]), shared_pages);
+}
+
+/* The inert ranges of this moment, after those found in page tables. */
 static void list_inert(void)
 {
-	struct cpu_entry_area *area;
+	unsigned long pfn;
 	int cpu;
 
-	krr_hdr->inert_count = 0;
+	krr_hdr->inert_count = shared_count;
 	krr_virtio_inert();
-	for_each_online_cpu(cpu) {
-		area = get_cpu_entry_area(cpu);
-		krr_inert(&area->entry_stack_page, PAGE_SIZE);
-		krr_inert((void *)CEA_ESTACK_BOT(&area->estacks, NMI), PAGE_SIZE);
-		krr_inert((void *)CEA_ESTACK_BOT(&area->estacks, NMI) + PAGE_SIZE, PAGE_SIZE);
-		krr_inert(per_cpu_ptr(&krr_mode, cpu), sizeof(u32));
-		krr_inert(per_cpu_ptr(&krr_target, cpu), sizeof(u64));
-		krr_inert(per_cpu_ptr(&krr_ua, cpu), sizeof(struct krr_ua));
-	}
+	for_each_set_bit(pfn, shared_pages, max_pfn)
+		krr_inert(pfn_to_kaddr(pfn), PAGE_SIZE);
+	for_each_online_cpu(cpu)
+		list_inert_cpu(cpu);
 }
 
 static int park_start(void *unused)
@@ -332,18 +400,70 @@ static int park_end(void *reason)
 	return 0;
 }
 
-static int refuse(const char *why)
+/* --- what cannot be recorded ------------------------------------------------------ */
+
+static __printf(1, 2) int refuse(const char *fmt, ...)
 {
-	strscpy(krr_hdr->message, why, sizeof(krr_hdr->message));
-	pr_err("not recording: %s\n", why);
+	va_list args;
+
+	va_start(args, fmt);
+	vscnprintf(krr_hdr->message, sizeof(krr_hdr->message), fmt, args);
+	va_end(args);
+	pr_err("not recording: %s\n", krr_hdr->message);
 	return -EOPNOTSUPP;
+}
+
+/* Device memory is logged where virtio rings are read; other DMA would be missed. */
+static int check_pci(void)
+{
+	struct pci_dev *dev = NULL;
+	u16 command;
+
+	for_each_pci_dev(dev) {
+		struct pci_driver *driver = dev->driver;
+
+		if (!driver || !strcmp(driver->name, "virtio-pci"))
+			continue;
+		pci_read_config_word(dev, PCI_COMMAND, &command);
+		if (!(command & PCI_COMMAND_MASTER))
+			continue;
+		refuse("driver %s does DMA for device %s; only virtio devices can be recorded: unbind it",
+		       driver->name, pci_name(dev));
+		pci_dev_put(dev);
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+static int check_cpu(void)
+{
+	if (num_online_cpus() > KRR_MAX_CPUS)
+		return refuse("%u CPUs are online, at most %u can be recorded",
+			      num_online_cpus(), KRR_MAX_CPUS);
+	if (x2apic_enabled())
+		return refuse("the local APIC is in x2APIC mode: boot with nox2apic");
+	if (boot_cpu_has(X86_FEATURE_FSGSBASE))
+		return refuse("user mode can write FS and GS base: boot with nofsgsbase");
+	if (boot_cpu_has(X86_FEATURE_OSPKE))
+		return refuse("user mode can write the protection key register: boot with nopku");
+	if (boot_cpu_has(X86_FEATURE_HYPERVISOR) && boot_cpu_has(X86_FEATURE_MWAIT) &&
+	    boot_option_idle_override != IDLE_HALT)
+		return refuse("idle may use mwait: boot with idle=halt");
+	return 0;
 }
 
 static int check_supported(void)
 {
-	if (num_online_cpus() > KRR_MAX_CPUS)
-		return refuse("more CPUs are online than can be recorded (8)");
-	return 0;
+	if (IS_ENABLED(CONFIG_KSM) || IS_ENABLED(CONFIG_ZSWAP) ||
+	    IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE))
+		return refuse("this kernel has KSM, zswap or transparent huge pages built in");
+	return check_cpu() ?: check_pci();
+}
+
+/* CPUs do not come or go during a recording. */
+static int refuse_hotplug(unsigned int cpu)
+{
+	return krr_on() ? -EBUSY : 0;
 }
 
 /* Is a host there, and done with the last recording? */
@@ -375,7 +495,8 @@ static int start_recording(const char *name)
 	krr_hdr->nr_cpus = num_online_cpus();
 	krr_g->arrived = 0;
 	static_branch_enable(&krr_key);
-	settle_page_tables();
+	shared_count = 0;
+	walk_user_page_tables(&settle_ops);
 	stop_machine(park_start, NULL, cpu_online_mask);
 	if (krr_g->mode == KRR_MODE_OFF) {
 		static_branch_disable(&krr_key);
@@ -389,6 +510,9 @@ static int stop_recording(enum krr_stop reason)
 {
 	if (krr_g->mode == KRR_MODE_OFF)
 		return -EINVAL;
+	krr_hdr->inert_count = 0;
+	walk_user_page_tables(&shared_ops);
+	shared_count = krr_hdr->inert_count;
 	stop_machine(park_end, (void *)(long)reason, cpu_online_mask);
 	static_branch_disable(&krr_key);
 	return 0;
@@ -539,6 +663,9 @@ static int __init krr_init(void)
 	krr_hdr = (struct krr_hdr *)base;
 	krr_g = (struct krr_global *)(base + KRR_HDR_BYTES);
 	krr_contended = &krr_g->contended;
+	shared_pages = bitmap_zalloc(max_pfn, GFP_KERNEL);
+	if (!shared_pages)
+		return -ENOMEM;
 	err = map_ring(region + region_bytes - want_ring);
 	if (err)
 		return err;
@@ -546,6 +673,12 @@ static int __init krr_init(void)
 		set_up_cpu(cpu, base);
 	read_idt();
 	register_reboot_notifier(&reboot_nb);
+	err = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "krr:prepare", refuse_hotplug, NULL);
+	if (err < 0)
+		return err;
+	err = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "krr:online", NULL, refuse_hotplug);
+	if (err < 0)
+		return err;
 	err = misc_register(&krr_dev);
 	if (err)
 		return err;

@@ -34,6 +34,7 @@ DEFINE_PER_CPU(u64, krr_sp);
 DEFINE_PER_CPU(u64, krr_target);
 DEFINE_PER_CPU(u32, krr_vector);
 DEFINE_PER_CPU(u64, krr_error);
+DEFINE_PER_CPU(u64, krr_dr6);
 
 /* --- entry from and return to user mode ------------------------------------ */
 
@@ -45,12 +46,14 @@ static __always_inline u64 raw_cr2(void)
 	return v;
 }
 
-static __always_inline u64 raw_dr6(void)
+/* fs, gs, ds and es, lowest first. */
+static __always_inline u64 raw_selectors(void)
 {
-	u64 v;
+	u16 fs, gs, ds, es;
 
-	asm volatile("movq %%db6, %0" : "=r" (v));
-	return v;
+	asm volatile("movw %%fs, %0\n\tmovw %%gs, %1\n\tmovw %%ds, %2\n\tmovw %%es, %3"
+		     : "=r" (fs), "=r" (gs), "=r" (ds), "=r" (es));
+	return fs | (u64)gs << 16 | (u64)ds << 32 | (u64)es << 48;
 }
 
 static noinstr u32 current_vector(void)
@@ -68,36 +71,37 @@ static __always_inline bool has_error_code(u32 vec)
 		1u << X86_TRAP_PF | 1u << X86_TRAP_AC | 1u << X86_TRAP_CP));
 }
 
+/* Word @i of an entry as KRR_EV_ENTRY has it; @last is what it was before. */
+static noinstr u64 entry_word(const struct pt_regs *regs, int i, u32 vec, u64 last)
+{
+	if (i < KRR_NR_PT_REGS)
+		return ((const u64 *)regs)[i];
+	if (i == KRR_ENTRY_SEGS)
+		return raw_selectors();
+	return vec == X86_TRAP_PF ? raw_cr2() : vec == X86_TRAP_DB ? this_cpu_read(krr_dr6) : last;
+}
+
 static noinstr void log_entry(const struct pt_regs *regs)
 {
 	struct krr_cpu *c = krr_this();
+	u8 buf[16 + KRR_NR_ENTRY_WORDS * 10], diffs[KRR_NR_ENTRY_WORDS * 10];
+	u8 *p = buf, *d = diffs;
 	u32 vec = current_vector(), changed = 0;
-	u8 buf[16 + KRR_NR_ENTRY_WORDS * 10], *p = buf;
 	u64 w;
 	int i;
 
-	for (i = 0; i < KRR_NR_PT_REGS; i++)
-		if (((const u64 *)regs)[i] != c->entry[i])
-			changed |= 1u << i;
-	w = vec == X86_TRAP_PF ? raw_cr2() : vec == X86_TRAP_DB ? raw_dr6() :
-		c->entry[KRR_ENTRY_CR2];
-	if (w != c->entry[KRR_ENTRY_CR2])
-		changed |= 1u << KRR_ENTRY_CR2;
-
+	for (i = 0; i < KRR_NR_ENTRY_WORDS; i++) {
+		w = entry_word(regs, i, vec, c->entry[i]);
+		if (w == c->entry[i])
+			continue;
+		changed |= 1u << i;
+		d = krr_varint_put(d, krr_zigzag(w - c->entry[i]));
+		c->entry[i] = w;
+	}
 	p = krr_varint_put(p, vec);
 	p = krr_varint_put(p, krr_zigzag(has_error_code(vec) ? this_cpu_read(krr_error) : 0));
 	p = krr_varint_put(p, changed);
-	for (i = 0; i < KRR_NR_ENTRY_WORDS; i++) {
-		if (!(changed & 1u << i))
-			continue;
-		if (i < KRR_NR_PT_REGS)
-			w = ((const u64 *)regs)[i];
-		else
-			w = vec == X86_TRAP_PF ? raw_cr2() : raw_dr6();
-		p = krr_varint_put(p, krr_zigzag(w - c->entry[i]));
-		c->entry[i] = w;
-	}
-	krr_put_bytes(KRR_EV_ENTRY, SITE_ENTRY, buf, p - buf, NULL, 0);
+	krr_put_bytes(KRR_EV_ENTRY, SITE_ENTRY, buf, p - buf, diffs, d - diffs);
 }
 
 /* krr_enter_user() */
@@ -164,6 +168,7 @@ static noinstr void __noreturn replay_entry(void)
 noinstr u64 krr_c_leave(unsigned long a, unsigned long b, unsigned long c, unsigned long d,
 			unsigned long site)
 {
+	krr_this()->outside = 1;
 	krr_lock_release();
 	if (krr_recording())
 		return 0;
@@ -307,6 +312,7 @@ noinstr u64 krr_c_idle(void)
 {
 	u64 vec;
 
+	krr_this()->outside = 1;
 	krr_lock_release();
 	if (krr_recording())
 		return 0;

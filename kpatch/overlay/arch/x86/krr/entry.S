@@ -274,8 +274,28 @@ SYM_FUNC_END(krr_sti_hlt)
 #define KRR_LAUNCH_error	(25*8)
 #define KRR_LAUNCH_has_error	(26*8)
 
+.macro LOAD_SEGMENT seg
+	movw	%\seg, %cx
+	cmpw	%ax, %cx
+	je	.Lsame\@
+	movw	%ax, %\seg
+.Lsame\@:
+	shrq	$16, %rax
+.endm
+
+/* User's selectors and GS base: the last look at per-CPU variables is before. */
+.macro USER_SEGMENTS
+	movq	(22*8)(%rdi), %rax
+	LOAD_SEGMENT fs
+	swapgs
+	LOAD_SEGMENT gs
+	LOAD_SEGMENT ds
+	LOAD_SEGMENT es
+.endm
+
 SYM_CODE_START(krr_launch_gate)
 	UNWIND_HINT_EMPTY
+	USER_SEGMENTS
 	movq	KRR_LAUNCH_sp(%rdi), %rsp	/* TSS.sp0 or an IST */
 	pushq	(20*8)(%rdi)			/* ss */
 	pushq	(19*8)(%rdi)			/* sp */
@@ -291,6 +311,7 @@ SYM_CODE_END(krr_launch_gate)
 
 SYM_CODE_START(krr_launch_syscall)
 	UNWIND_HINT_EMPTY
+	USER_SEGMENTS
 	movq	(0*8)(%rdi), %r15
 	movq	(1*8)(%rdi), %r14
 	movq	(2*8)(%rdi), %r13
@@ -307,18 +328,26 @@ SYM_CODE_START(krr_launch_syscall)
 	movq	(13*8)(%rdi), %rsi
 	movq	(19*8)(%rdi), %rsp
 	movq	(14*8)(%rdi), %rdi
-	swapgs
 	jmp	entry_SYSCALL_64
 SYM_CODE_END(krr_launch_syscall)
 
 /* sysenter: the C side has put bp into sp and lost ip, both on its own. */
 SYM_CODE_START(krr_launch_sysenter)
 	UNWIND_HINT_EMPTY
+	USER_SEGMENTS
 	movq	KRR_LAUNCH_sp(%rdi), %rsp
 	movq	(18*8)(%rdi), %rax
 	andq	$~(X86_EFLAGS_IF | X86_EFLAGS_TF), %rax
 	pushq	%rax
 	popfq
+	movq	(0*8)(%rdi), %r15		/* 32-bit code leaves these as they were */
+	movq	(1*8)(%rdi), %r14
+	movq	(2*8)(%rdi), %r13
+	movq	(3*8)(%rdi), %r12
+	movq	(6*8)(%rdi), %r11
+	movq	(7*8)(%rdi), %r10
+	movq	(8*8)(%rdi), %r9
+	movq	(9*8)(%rdi), %r8
 	movq	(4*8)(%rdi), %rbp
 	movq	(5*8)(%rdi), %rbx
 	movq	(15*8)(%rdi), %rax		/* orig_ax */
@@ -326,7 +355,6 @@ SYM_CODE_START(krr_launch_sysenter)
 	movq	(12*8)(%rdi), %rdx
 	movq	(13*8)(%rdi), %rsi
 	movq	(14*8)(%rdi), %rdi
-	swapgs
 	jmp	entry_SYSENTER_compat
 SYM_CODE_END(krr_launch_sysenter)
 
@@ -348,6 +376,5 @@ SYM_CODE_START_LOCAL(krr_launch_regs)
 	movq	(12*8)(%rdi), %rdx
 	movq	(13*8)(%rdi), %rsi
 	movq	(14*8)(%rdi), %rdi
-	swapgs
 	RET
 SYM_CODE_END(krr_launch_regs)

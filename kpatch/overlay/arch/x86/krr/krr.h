@@ -56,6 +56,7 @@ struct krr_cpu {
 	u64 entry[KRR_NR_ENTRY_WORDS];	/* words of the last entry */
 	struct krr_launch launch;
 	u64 hold_since;		/* TSC at which the RR lock was taken */
+	u32 outside;		/* in user mode, idle, or on its way in */
 	u32 parked;		/* sleeps until it is rung */
 	u32 apicid;
 	u32 rung, answered;	/* NMIs sent to this CPU, and taken by it */
@@ -101,6 +102,7 @@ DECLARE_PER_CPU(u64, krr_sp);
 DECLARE_PER_CPU(u64, krr_target);
 DECLARE_PER_CPU(u32, krr_vector);
 DECLARE_PER_CPU(u64, krr_error);
+DECLARE_PER_CPU(u64, krr_dr6);
 DECLARE_PER_CPU(struct krr_ua, krr_ua);
 
 extern const struct krr_ua_site krr_ua_sites[], krr_ua_sites_end[];

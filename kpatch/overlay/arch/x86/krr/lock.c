@@ -100,6 +100,7 @@ static noinstr void wait_for_ticket(u32 ticket)
 static noinstr void took(void)
 {
 	krr_g->owner = krr_cpu_id();
+	krr_this()->outside = 0;
 	krr_this()->hold_since = krr_raw_tsc();
 }
 
