@@ -23,7 +23,7 @@ over() { awk -v a="$1" -v b="$2" 'BEGIN { printf b ? "%.2f" : "-", b ? a / b : 0
 [ -x "$krrctl" ] || die "$krrctl: not found; run this by 'make demo'"
 [ -r "$image" ] || die "$image: not found; run this by 'make demo'"
 [ -n "${KRR_STORE:-}" ] || export KRR_STORE="$O/demo-store"
-mkdir -p -m 700 "$KRR_STORE" || exit 1
+mkdir -p "$KRR_STORE" && chmod 700 "$KRR_STORE" || exit 1
 "$krrctl" rm "$rec" >/dev/null 2>&1
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT

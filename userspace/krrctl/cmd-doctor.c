@@ -185,7 +185,8 @@ static void check_demo(struct doctor *d, bool gdb)
 		kernel ? "the guest kernel" : "the Debian guest";
 
 	if (*tools)
-		text = krr_strf("make demo lacks %s to build %s; make setup installs them", tools, build);
+		text = krr_strf("make demo lacks %s to build %s; make setup installs them",
+				tools, build);
 	else if (kernel || guest)
 		text = krr_strf("make demo will build %s first%s", build,
 				guest && geteuid() ? ", for which it has to run as root" : "");

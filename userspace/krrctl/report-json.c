@@ -75,7 +75,9 @@ static json_t *divergence_json(const struct krr_diverged *d)
  */
 void report_json(struct krr_replay *rp, const struct replay_verdict *v)
 {
-	struct krr_diverged d = rp->ram.hdr->diverged;
+	const struct krr_hdr *h = rp->ram.hdr;
+	__free_ptr char *message = krr_hdr_text(h->message, sizeof(h->message));
+	struct krr_diverged d = h->diverged;
 	json_t *root = json_pack("{s:s,s:s,s:I,s:I,s:f,s:f}", "recording", rp->rec->name,
 				 "result", replay_state_name(v->state),
 				 "events", (json_int_t)v->events,
@@ -83,6 +85,10 @@ void report_json(struct krr_replay *rp, const struct replay_verdict *v)
 				 "seconds", v->seconds,
 				 "recorded_seconds", (double)rp->rec->m.duration_ms / 1000);
 
+	if (v->state == KRR_REPLAY_ENDED)
+		json_object_update_new(root, json_pack("{s:s,s:s}", "stop_reason",
+						       krr_stop_name(krr_load(&h->stop_reason)),
+						       "message", message));
 	if (v->state == KRR_REPLAY_DIVERGED)
 		json_object_set_new(root, "divergence", divergence_json(&d));
 	if (v->verified)

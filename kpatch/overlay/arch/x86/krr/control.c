@@ -20,6 +20,7 @@
 #include <linux/jump_label.h>
 #include <linux/krr.h>
 #include <linux/memblock.h>
+#include <linux/memory.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
@@ -37,6 +38,7 @@
 #include <asm/cpu_entry_area.h>
 #include <asm/desc.h>
 #include <asm/smp.h>
+#include <asm/text-patching.h>
 #include <asm/tsc.h>
 
 #include "krr.h"
@@ -323,6 +325,7 @@ static void list_inert_cpu(int cpu)
 	krr_inert((void *)CEA_ESTACK_BOT(&area->estacks, NMI), PAGE_SIZE);
 	krr_inert((void *)CEA_ESTACK_BOT(&area->estacks, NMI) + PAGE_SIZE, PAGE_SIZE);
 	krr_inert(per_cpu_ptr(&krr_mode, cpu), sizeof(u32));
+	krr_inert(per_cpu_ptr(&krr_sp, cpu), sizeof(u64));
 	krr_inert(per_cpu_ptr(&krr_target, cpu), sizeof(u64));
 	krr_inert(per_cpu_ptr(&krr_ua, cpu), sizeof(struct krr_ua));
 	krr_inert(per_cpu_ptr(&krr_vector, cpu), sizeof(u32));
@@ -332,7 +335,7 @@ static void list_inert_cpu(int cpu)
 	if (!krr_g->cpu[cpu].outside)
 		return;
 	krr_inert((void *)task_top_of_stack(task) - OUTSIDE_BYTES, OUTSIDE_BYTES);
-	krr_inert((void *)per_cpu(krr_sp, cpu) - OUTSIDE_BYTES, OUTSIDE_BYTES);
+	krr_inert((void *)krr_g->cpu[cpu].outside_sp - OUTSIDE_BYTES, OUTSIDE_BYTES);
 }
 
 /* A page that user mode and the kernel share as a ring: either may write it. */
@@ -385,8 +388,33 @@ static void list_inert(void)
 		list_inert_cpu(cpu);
 }
 
+/*
+ * TCG with a thread per CPU can keep a translation of text that was patched while
+ * it was made: INT3 that is long gone is hit again and again, and that is an
+ * input which no hook sees.  So write the first byte of each patch site again
+ * while nobody translates; QEMU then drops what it made of it.
+ */
+static void rewrite_patch_sites(void)
+{
+	struct jump_entry *e;
+
+	for (e = __start___jump_table; e < __stop___jump_table; e++) {
+		u8 *site = (u8 *)jump_entry_code(e), same;
+
+		if (jump_entry_is_init(e) || !core_kernel_text((unsigned long)site))
+			continue;
+		same = *site;
+		text_poke(site, &same, 1);
+	}
+}
+
 static int park_start(void *unused)
 {
+	if (smp_processor_id() == cpumask_first(cpu_online_mask)) {
+		while (READ_ONCE(krr_g->arrived) < num_online_cpus() - 1)
+			krr_pause();
+		rewrite_patch_sites();
+	}
 	krr_call(krr_c_park_start, num_online_cpus(), 0, 0, 0);
 	return 0;
 }
@@ -497,7 +525,11 @@ static int start_recording(const char *name)
 	static_branch_enable(&krr_key);
 	shared_count = 0;
 	walk_user_page_tables(&settle_ops);
-	stop_machine(park_start, NULL, cpu_online_mask);
+	cpus_read_lock();
+	mutex_lock(&text_mutex);
+	stop_machine_cpuslocked(park_start, NULL, cpu_online_mask);
+	mutex_unlock(&text_mutex);
+	cpus_read_unlock();
 	if (krr_g->mode == KRR_MODE_OFF) {
 		static_branch_disable(&krr_key);
 		krr_hdr->state = KRR_ST_IDLE;

@@ -164,11 +164,20 @@ static noinstr void __noreturn replay_entry(void)
 	krr_launch(krr_launch_gate, l);
 }
 
+/* What is pushed below this point before the lock is taken is not in the log. */
+static noinstr void step_outside(void)
+{
+	struct krr_cpu *c = krr_this();
+
+	c->outside_sp = this_cpu_read(krr_sp);
+	c->outside = 1;
+}
+
 /* krr_leave_user() */
 noinstr u64 krr_c_leave(unsigned long a, unsigned long b, unsigned long c, unsigned long d,
 			unsigned long site)
 {
-	krr_this()->outside = 1;
+	step_outside();
 	krr_lock_release();
 	if (krr_recording())
 		return 0;
@@ -312,7 +321,7 @@ noinstr u64 krr_c_idle(void)
 {
 	u64 vec;
 
-	krr_this()->outside = 1;
+	step_outside();
 	krr_lock_release();
 	if (krr_recording())
 		return 0;

@@ -56,6 +56,7 @@ struct krr_cpu {
 	u64 entry[KRR_NR_ENTRY_WORDS];	/* words of the last entry */
 	struct krr_launch launch;
 	u64 hold_since;		/* TSC at which the RR lock was taken */
+	u64 outside_sp;		/* the stack pointer where it left the domain */
 	u32 outside;		/* in user mode, idle, or on its way in */
 	u32 parked;		/* sleeps until it is rung */
 	u32 apicid;
