@@ -37,7 +37,9 @@
 #include <asm/apic.h>
 #include <asm/cpu_entry_area.h>
 #include <asm/desc.h>
+#include <asm/nops.h>
 #include <asm/smp.h>
+#include <asm/sync_core.h>
 #include <asm/text-patching.h>
 #include <asm/tsc.h>
 
@@ -388,13 +390,34 @@ static void list_inert(void)
 		list_inert_cpu(cpu);
 }
 
+/* --- the static key ------------------------------------------------------------ */
+
 /*
- * TCG with a thread per CPU can keep a translation of text that was patched while
- * it was made: INT3 that is long gone is hit again and again, and that is an
- * input which no hook sees.  So write the first byte of each patch site again
- * while nobody translates; QEMU then drops what it made of it.
+ * The sites of krr_key are flipped by plain writes while all other CPUs stand
+ * still, not by static_branch_enable() with its INT3.  QEMU's TCG with a thread
+ * per CPU can keep a translation of text that was patched while it was made; INT3
+ * that is long gone is then hit again and again: an input that no hook sees, and
+ * in the idle loop a livelock.  For the INT3 of other keys the first byte of each
+ * site is written again, which makes QEMU drop what it made of it.
  */
-static void rewrite_patch_sites(void)
+struct flip {
+	bool on;
+	u32 arrived, done;
+};
+
+static void write_site(struct jump_entry *e, bool on)
+{
+	u8 *site = (u8 *)jump_entry_code(e);
+	int size = arch_jump_entry_size(e);
+
+	if (on)
+		text_poke(site, text_gen_insn(size == 2 ? JMP8_INSN_OPCODE : JMP32_INSN_OPCODE,
+					      site, (void *)jump_entry_target(e)), size);
+	else
+		text_poke(site, x86_nops[size], size);
+}
+
+static void write_sites(bool on)
 {
 	struct jump_entry *e;
 
@@ -403,18 +426,47 @@ static void rewrite_patch_sites(void)
 
 		if (jump_entry_is_init(e) || !core_kernel_text((unsigned long)site))
 			continue;
-		same = *site;
-		text_poke(site, &same, 1);
+		if (jump_entry_key(e) == &krr_key.key) {
+			write_site(e, on);
+		} else {
+			same = *site;
+			text_poke(site, &same, 1);
+		}
 	}
+	atomic_set(&krr_key.key.enabled, on);
+}
+
+static int flip_key(void *arg)
+{
+	struct flip *f = arg;
+
+	asm volatile("lock incl %0" : "+m" (f->arrived));
+	if (smp_processor_id() == cpumask_first(cpu_online_mask)) {
+		while (READ_ONCE(f->arrived) < num_online_cpus())
+			krr_pause();
+		write_sites(f->on);
+		smp_store_release(&f->done, 1);
+	}
+	while (!smp_load_acquire(&f->done))
+		krr_pause();
+	sync_core();
+	return 0;
+}
+
+/* All hooks look at krr_mode from now on, or no longer. */
+static void arm(bool on)
+{
+	struct flip f = { .on = on };
+
+	cpus_read_lock();
+	mutex_lock(&text_mutex);
+	stop_machine_cpuslocked(flip_key, &f, cpu_online_mask);
+	mutex_unlock(&text_mutex);
+	cpus_read_unlock();
 }
 
 static int park_start(void *unused)
 {
-	if (smp_processor_id() == cpumask_first(cpu_online_mask)) {
-		while (READ_ONCE(krr_g->arrived) < num_online_cpus() - 1)
-			krr_pause();
-		rewrite_patch_sites();
-	}
 	krr_call(krr_c_park_start, num_online_cpus(), 0, 0, 0);
 	return 0;
 }
@@ -485,6 +537,8 @@ static int check_supported(void)
 	if (IS_ENABLED(CONFIG_KSM) || IS_ENABLED(CONFIG_ZSWAP) ||
 	    IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE))
 		return refuse("this kernel has KSM, zswap or transparent huge pages built in");
+	if (krr_key.key.type & JUMP_TYPE_LINKED)
+		return refuse("a loaded module has hooks of krr in it; only built-in code can be recorded: unload it");
 	return check_cpu() ?: check_pci();
 }
 
@@ -522,16 +576,12 @@ static int start_recording(const char *name)
 	krr_hdr->message[0] = 0;
 	krr_hdr->nr_cpus = num_online_cpus();
 	krr_g->arrived = 0;
-	static_branch_enable(&krr_key);
+	arm(true);
 	shared_count = 0;
 	walk_user_page_tables(&settle_ops);
-	cpus_read_lock();
-	mutex_lock(&text_mutex);
-	stop_machine_cpuslocked(park_start, NULL, cpu_online_mask);
-	mutex_unlock(&text_mutex);
-	cpus_read_unlock();
+	stop_machine(park_start, NULL, cpu_online_mask);
 	if (krr_g->mode == KRR_MODE_OFF) {
-		static_branch_disable(&krr_key);
+		arm(false);
 		krr_hdr->state = KRR_ST_IDLE;
 		return -ETIMEDOUT;
 	}
@@ -546,7 +596,7 @@ static int stop_recording(enum krr_stop reason)
 	walk_user_page_tables(&shared_ops);
 	shared_count = krr_hdr->inert_count;
 	stop_machine(park_end, (void *)(long)reason, cpu_online_mask);
-	static_branch_disable(&krr_key);
+	arm(false);
 	return 0;
 }
 
