@@ -46,7 +46,7 @@ _krrctl_options()
 	run)		echo "--record --verify $machine --boot-timeout --quiet --help" ;;
 	replay)		echo '--verify --console --timeout --json --quiet --help' ;;
 	verify)		echo '--timeout --json --quiet --help' ;;
-	dump)		echo '--cpu --kind --from --to --help' ;;
+	dump)		echo '--cpu --kind --from --to --json --help' ;;
 	gdb)		echo '--at --help' ;;
 	vm-start)	echo "$machine" ;;
 	*)		echo '--help' ;;
