@@ -8,7 +8,9 @@
 #ifdef CONFIG_KRR
 #include <asm/krr.h>
 
-#define KRR_K_SHARED	0x58	/* checked in arch/x86/krr/log.c */
+/* checked in arch/x86/krr/log.c */
+#define KRR_K_SHARED	0x58
+#define KRR_K_FPU	0xd6
 
 struct page;
 
@@ -81,6 +83,7 @@ static inline void krr_panic(const char *msg) { }
 #define KRR_K_VBUF	0
 #endif
 
+#define KRR_K_FPU	0
 static inline void krr_reserve(void) { }
 static __always_inline void krr_note_dr6(unsigned long dr6) { }
 static inline bool krr_doorbell(struct pt_regs *regs) { return false; }

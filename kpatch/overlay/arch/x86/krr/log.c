@@ -21,7 +21,7 @@ static_assert(KRR_EV_RANDOM == KRR_K_RANDOM && KRR_EV_PORT == KRR_K_PORT &&
 	      KRR_EV_MSR == KRR_K_MSR && KRR_EV_REG == KRR_K_REG &&
 	      KRR_EV_VIRTIO == KRR_K_VIRTIO && KRR_EV_IODATA == KRR_K_IODATA &&
 	      KRR_EV_VBUF == KRR_K_VBUF && KRR_EV_PAGEREAD == KRR_K_PAGEREAD &&
-	      KRR_EV_SHARED == KRR_K_SHARED);
+	      KRR_EV_SHARED == KRR_K_SHARED && KRR_EV_FPU == KRR_K_FPU);
 
 static __always_inline void copy_bytes(void *dst, const void *src, unsigned long n)
 {
