@@ -45,7 +45,6 @@
 
 #include "krr.h"
 
-#define HOST_PATIENCE_MS	10000
 #define OUTSIDE_BYTES		1024	/* of stack, written by entry code */
 #define HOLD_MAX_US		500	/* RR lock, while others wait */
 #define LINE_BYTES		160
@@ -265,7 +264,7 @@ static noinstr u64 krr_c_park_start(unsigned long nr_cpus)
 	while ((cmd = smp_load_acquire(&krr_hdr->command)) == KRR_CMD_NONE) {
 		/* the host's death is found by one CPU, for all */
 		if (one + 1 == nr_cpus &&
-		    krr_raw_tsc() - since > (u64)HOST_PATIENCE_MS * krr_hdr->tsc_khz)
+		    krr_raw_tsc() - since > KRR_HOST_PATIENCE_MS * krr_hdr->tsc_khz)
 			krr_hdr->command = KRR_CMD_ABORT;
 		krr_pause();
 	}

@@ -83,7 +83,7 @@ static noinstr u64 entry_word(const struct pt_regs *regs, int i, u32 vec, u64 la
 
 static noinstr void log_entry(const struct pt_regs *regs)
 {
-	struct krr_cpu *c = krr_this();
+	u64 *last = krr_this()->entry.word;
 	u8 buf[16 + KRR_NR_ENTRY_WORDS * 10], diffs[KRR_NR_ENTRY_WORDS * 10];
 	u8 *p = buf, *d = diffs;
 	u32 vec = current_vector(), changed = 0;
@@ -91,12 +91,12 @@ static noinstr void log_entry(const struct pt_regs *regs)
 	int i;
 
 	for (i = 0; i < KRR_NR_ENTRY_WORDS; i++) {
-		w = entry_word(regs, i, vec, c->entry[i]);
-		if (w == c->entry[i])
+		w = entry_word(regs, i, vec, last[i]);
+		if (w == last[i])
 			continue;
 		changed |= 1u << i;
-		d = krr_varint_put(d, krr_zigzag(w - c->entry[i]));
-		c->entry[i] = w;
+		d = krr_varint_put(d, krr_zigzag(w - last[i]));
+		last[i] = w;
 	}
 	p = krr_varint_put(p, vec);
 	p = krr_varint_put(p, krr_zigzag(has_error_code(vec) ? this_cpu_read(krr_error) : 0));
@@ -117,7 +117,7 @@ noinstr u64 krr_c_entry(unsigned long regs, unsigned long b, unsigned long c,
 	return 0;
 }
 
-static noinstr void decode_entry(struct krr_cpu *c, u32 *vec, u64 *error)
+static noinstr void decode_entry(struct krr_launch *l, u32 *vec, u64 *error)
 {
 	const struct krr_event *e = krr_take(KRR_EV_ENTRY, SITE_ENTRY);
 	const u8 *p = e->bytes, *end = p + e->bytes_len;
@@ -129,21 +129,17 @@ static noinstr void decode_entry(struct krr_cpu *c, u32 *vec, u64 *error)
 	changed = krr_varint_get(&p, end);
 	for (i = 0; i < KRR_NR_ENTRY_WORDS; i++)
 		if (changed & 1u << i)
-			c->entry[i] += krr_unzigzag(krr_varint_get(&p, end));
+			l->word[i] += krr_unzigzag(krr_varint_get(&p, end));
 }
 
 static noinstr void __noreturn replay_entry(void)
 {
-	struct krr_cpu *c = krr_this();
-	struct krr_launch *l = &c->launch;
+	struct krr_launch *l = &krr_this()->entry;
 	struct x86_hw_tss *tss = &this_cpu_ptr(&cpu_tss_rw)->x86_tss;
 	u64 error;
 	u32 vec;
-	int i;
 
-	decode_entry(c, &vec, &error);
-	for (i = 0; i < KRR_NR_ENTRY_WORDS; i++)
-		l->word[i] = c->entry[i];
+	decode_entry(l, &vec, &error);
 	if (vec == KRR_VEC_SYSCALL)
 		krr_launch(krr_launch_syscall, l);
 	if (vec == KRR_VEC_SYSENTER) {
@@ -154,9 +150,9 @@ static noinstr void __noreturn replay_entry(void)
 		krr_diverge("an entry that this version can't replay", KRR_EV_ENTRY, SITE_ENTRY,
 			    0, vec);
 	if (vec == X86_TRAP_PF)
-		asm volatile("movq %0, %%cr2" : : "r" (c->entry[KRR_ENTRY_CR2]));
+		asm volatile("movq %0, %%cr2" : : "r" (l->word[KRR_ENTRY_CR2]));
 	if (vec == X86_TRAP_DB)
-		asm volatile("movq %0, %%db6" : : "r" (c->entry[KRR_ENTRY_CR2]));
+		asm volatile("movq %0, %%db6" : : "r" (l->word[KRR_ENTRY_CR2]));
 	l->handler = krr_idt[vec];
 	l->sp = krr_ist[vec] ? tss->ist[krr_ist[vec] - 1] : tss->sp0;
 	l->has_error = has_error_code(vec);
@@ -394,7 +390,7 @@ noinstr u64 krr_c_bytes(unsigned long kind, unsigned long buf, unsigned long len
 		e = krr_take(kind, site);
 		if (e->bytes_len != n)
 			krr_diverge("an input of another length", kind, site, n, e->bytes_len);
-		asm volatile("rep movsb" : : "D" (p), "S" (e->bytes), "c" (n) : "memory");
+		krr_copy(p, e->bytes, n);
 	}
 	return 0;
 }
@@ -412,7 +408,7 @@ static noinstr void wait_for_resume(void)
 			beat = now;
 			since = krr_raw_tsc();
 		}
-		if (krr_raw_tsc() - since > 10000ull * krr_hdr->tsc_khz)
+		if (krr_raw_tsc() - since > KRR_HOST_PATIENCE_MS * krr_hdr->tsc_khz)
 			break;		/* no host: go on alone */
 		krr_pause();
 	}

@@ -20,13 +20,14 @@
 #include <asm/ptrace.h>
 
 #define KRR_STACK_BYTES		16384
-#define KRR_MAX_EVENT		(KRR_MAX_BYTES + 64)
 /* the ring is mapped once more behind its end, so that no event wraps */
 #define KRR_RING_OVERLAP	(2u << 20)
 #define KRR_WAITERS		(2 * KRR_MAX_CPUS)
 #define KRR_NOBODY		0xffffffffu
+/* for the host to answer at a barrier, or to make room in the ring */
+#define KRR_HOST_PATIENCE_MS	10000ull
 
-/* Layout known to entry.S (KRR_LAUNCH_*): an entry from user mode, to be made. */
+/* Layout known to entry.S (KRR_LAUNCH_*): an entry from user mode; replay makes it. */
 struct krr_launch {
 	u64 word[KRR_NR_ENTRY_WORDS];
 	u64 sp, handler, error, has_error;
@@ -53,8 +54,7 @@ struct krr_event {
 
 struct krr_cpu {
 	u64 pos_logged;		/* krr_pos at the last event that carried it */
-	u64 entry[KRR_NR_ENTRY_WORDS];	/* words of the last entry */
-	struct krr_launch launch;
+	struct krr_launch entry;	/* the last one: its words are the base of the next */
 	u64 hold_since;		/* TSC at which the RR lock was taken */
 	u64 outside_sp;		/* the stack pointer where it left the domain */
 	u32 outside;		/* in user mode, idle, or on its way in */
@@ -124,6 +124,12 @@ static __always_inline u64 krr_raw_tsc(void)
 	return lo | (u64)hi << 32;
 }
 
+/* memcpy() may be instrumented */
+static __always_inline void krr_copy(void *dst, const void *src, unsigned long n)
+{
+	asm volatile("rep movsb" : "+D" (dst), "+S" (src), "+c" (n) : : "memory");
+}
+
 static __always_inline void krr_pause(void)
 {
 	asm volatile("pause" : : : "memory");
@@ -171,7 +177,6 @@ static __always_inline bool krr_recording(void)
 }
 
 /* log.c: producing */
-void krr_put0(u8 kind, u64 site);
 void krr_put1(u8 kind, u64 site, u64 a);
 void krr_put2(u8 kind, u64 site, u64 a, u64 b);
 void krr_put_bytes(u8 kind, u64 site, const void *head, u32 head_len, const void *p, u32 len);

@@ -13,20 +13,12 @@
 
 #include "krr.h"
 
-/* Seconds for which a full ring is waited for before the recording is given up. */
-#define RING_PATIENCE_S 10
-
 static_assert(KRR_EV_RANDOM == KRR_K_RANDOM && KRR_EV_PORT == KRR_K_PORT &&
 	      KRR_EV_MMIO == KRR_K_MMIO && KRR_EV_APIC == KRR_K_APIC &&
 	      KRR_EV_MSR == KRR_K_MSR && KRR_EV_REG == KRR_K_REG &&
 	      KRR_EV_VIRTIO == KRR_K_VIRTIO && KRR_EV_IODATA == KRR_K_IODATA &&
 	      KRR_EV_VBUF == KRR_K_VBUF && KRR_EV_PAGEREAD == KRR_K_PAGEREAD &&
 	      KRR_EV_SHARED == KRR_K_SHARED && KRR_EV_FPU == KRR_K_FPU);
-
-static __always_inline void copy_bytes(void *dst, const void *src, unsigned long n)
-{
-	asm volatile("rep movsb" : "+D" (dst), "+S" (src), "+c" (n) : : "memory");
-}
 
 /**
  * krr_varint_put() - append a LEB128 varint
@@ -69,13 +61,13 @@ noinstr u64 krr_varint_get(const u8 **p, const u8 *end)
 
 /* --- producing ------------------------------------------------------------ */
 
-static noinstr void give_up_if_abandoned(u64 beat)
+static noinstr void give_up_if_abandoned(void)
 {
 	u64 now = krr_raw_tsc();
 
 	if (!krr_g->dead_since)
 		krr_g->dead_since = now;
-	if (now - krr_g->dead_since < RING_PATIENCE_S * 1000ull * krr_hdr->tsc_khz)
+	if (now - krr_g->dead_since < KRR_HOST_PATIENCE_MS * krr_hdr->tsc_khz)
 		return;
 	krr_g->muted = 1;
 	WRITE_ONCE(krr_hdr->stop_reason, KRR_STOP_OVERRUN);
@@ -100,7 +92,7 @@ static noinstr bool make_room(u32 need)
 			counted = true;
 			krr_hdr->throttled++;
 		}
-		give_up_if_abandoned(READ_ONCE(krr_hdr->heartbeat));
+		give_up_if_abandoned();
 		if (g->muted)
 			return false;
 		krr_pause();
@@ -144,14 +136,6 @@ noinstr u64 krr_pos_delta(void)
 	return d;
 }
 
-noinstr void krr_put0(u8 kind, u64 site)
-{
-	u8 *p = begin(kind, site, 0);
-
-	if (p)
-		commit(p);
-}
-
 noinstr void krr_put1(u8 kind, u64 site, u64 a)
 {
 	u8 *p = begin(kind, site, 10);
@@ -177,8 +161,8 @@ noinstr void krr_put_bytes(u8 kind, u64 site, const void *head, u32 head_len,
 	if (!p)
 		return;
 	p = krr_varint_put(p, head_len + len);
-	copy_bytes(p, head, head_len);
-	copy_bytes(p + head_len, bytes, len);
+	krr_copy(p, head, head_len);
+	krr_copy(p + head_len, bytes, len);
 	commit(p + head_len + len);
 }
 

@@ -16,14 +16,8 @@
 #include "krr.h"
 
 #define CHUNK	(KRR_MAX_BYTES / 2)
-#define GET_FAILED	(~0ull)
 
 DEFINE_PER_CPU(struct krr_ua, krr_ua);
-
-static __always_inline void copy_bytes(void *dst, const void *src, unsigned long n)
-{
-	asm volatile("rep movsb" : "+D" (dst), "+S" (src), "+c" (n) : : "memory");
-}
 
 /* --- recording ---------------------------------------------------------------- */
 
@@ -149,7 +143,7 @@ noinstr u64 krr_c_uread_replay(u8 *dst, const void *src, unsigned long n, unsign
 		if (left > n || end - p > n - left - done)
 			krr_diverge("a user read of another length", KRR_EV_UREAD, site, n,
 				    left + done + (end - p));
-		copy_bytes(dst + done, p, end - p);
+		krr_copy(dst + done, p, end - p);
 		done += end - p;
 		if (done == n - left)
 			break;

@@ -68,7 +68,7 @@ SYM_DATA_START(krr_ua_sites)
 	movq	PER_CPU_VAR(krr_sp), %rsp
 .endm
 
-/* The same with all registers kept but RAX; arguments are set by \setup. */
+/* fn(rax, rcx, rdx, size, return address), all registers kept but RAX. */
 .macro CALL_KEEP fn size
 	movq	%rsp, PER_CPU_VAR(krr_sp)
 	movq	PER_CPU_VAR(krr_stack), %rsp
@@ -100,8 +100,8 @@ SYM_DATA_START(krr_ua_sites)
 	.text
 
 /*
- * Push the frame of a page fault and go to its handler.  krr_ua_raise of this
- * CPU says which (struct krr_ua of krr.h); RSP and the callee-saved registers
+ * Push the frame of a page fault and go to its handler.  krr_ua of this CPU
+ * says which (struct krr_ua of krr.h); RSP and the callee-saved registers
  * are as they were in recording.
  */
 #define UA_ip		(0*8)
