@@ -33,6 +33,7 @@ help:
 	@echo '  make setup        install the Debian packages that are missing (as root)'
 	@echo '  make kernel       the guest kernel that krr records, in $(O)/kernel'
 	@echo '  make kernel-debug the same with KASAN and lockdep, in $(O)/kernel-debug'
+	@echo '  make kernel-bugs  the same with the bugs of tests/bugs in it, in $(O)/kernel-bugs'
 	@echo '  make guest        the small test guest, in $(O)/guest'
 	@echo '  make guest-debian the Debian guest with servers in it'
 	@echo '  make demo         record a panic under load, replay it, look at it'

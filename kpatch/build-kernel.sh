@@ -4,9 +4,10 @@
 #
 # build-kernel.sh O VARIANT
 #
-# O is the build folder.  VARIANT is "guest", or "debug" with debug.config on
-# top.  The result is O/kernel (O/kernel-debug): bzImage, vmlinux, System.map
-# and config.
+# O is the build folder.  VARIANT is "guest"; "debug", with debug.config on top;
+# or "bugs", with the patches of tests/bugs, which open old bugs again.  The
+# result is O/kernel (O/kernel-debug, O/kernel-bugs): bzImage, vmlinux,
+# System.map and config.
 #
 # The cache ($KRR_CACHE, default ~/.cache/krr) holds finished kernels under the
 # hash of all that goes into one.  An entry is checked against its own list of
@@ -14,6 +15,7 @@
 #
 # On a miss the source is not extracted again: only files whose content changed
 # are written to O/kernel-src, so that make rebuilds only what depends on them.
+# guest and bugs differ in a few files, so they share O/kernel-build.
 set -euo pipefail
 
 die() { echo "build-kernel: $*" >&2; exit 1; }
@@ -24,16 +26,21 @@ mkdir -p "$1"
 O=$(cd "$1" && pwd)
 variant=$2
 here=$(cd "$(dirname "$0")" && pwd)
+top=${here%/*}
 tarball=${KRR_TARBALL:-/usr/src/linux-source-6.1.tar.xz}
 cache=${KRR_CACHE:-${HOME:-/root}/.cache/krr}
 src=$O/kernel-src orig=$O/kernel-orig stage=$O/kernel-stage
 fragments=("$here/config/guest.config")
+more_patches=()
 
 case $variant in
 guest)	out=$O/kernel build=$O/kernel-build ;;
 debug)	out=$O/kernel-debug build=$O/kernel-build-debug
 	fragments+=("$here/config/debug.config") ;;
-*)	die "$variant: no such variant; try guest or debug" ;;
+bugs)	out=$O/kernel-bugs build=$O/kernel-build
+	more_patches=("$top"/tests/bugs/*/reopen.patch)
+	[ -f "${more_patches[0]}" ] || die "${more_patches[0]}: not found" ;;
+*)	die "$variant: no such variant; try guest, debug or bugs" ;;
 esac
 files="bzImage vmlinux System.map config"
 
@@ -52,6 +59,8 @@ ingredients() {
 	echo "pahole $(pahole --version)"
 	(cd "$here" && { find overlay patches -type f 2>/dev/null; ls ./*.sh config/*; } |
 		LC_ALL=C sort | xargs sha256sum)
+	[ ${#more_patches[@]} -eq 0 ] ||
+		(cd "$top" && sha256sum "${more_patches[@]#"$top"/}")
 }
 
 # an entry is good if all its files are there and have the checksums noted
@@ -89,7 +98,7 @@ extract() {
 }
 
 patched_files() {
-	cat "$here"/patches/*.patch 2>/dev/null |
+	cat "$here"/patches/*.patch "${more_patches[@]}" 2>/dev/null |
 		sed -n 's|^+++ b/\([^[:space:]]*\).*|\1|p' | sort -u
 }
 
@@ -120,6 +129,8 @@ sync_tree() {
 
 	(cd "$stage" && find . -type f | sed 's|^\./||' | sort) >"$src/.krr-files.new"
 	sort -u "$src/.krr-files" "$src/.krr-files.new" >"$src/.krr-files.all"
+	# noted before they are touched, in case this is interrupted
+	cp "$src/.krr-files.all" "$src/.krr-files"
 	while read -r f; do
 		local want=$stage/$f
 		[ -f "$want" ] || want=$orig/$f
@@ -139,7 +150,7 @@ sync_tree() {
 prepare() {
 	extract
 	keep_originals
-	sh "$here/check-patches.sh" -q "$orig" "$stage"
+	sh "$here/check-patches.sh" -q "$orig" "$stage" "${more_patches[@]}"
 	add_overlay
 	sync_tree
 	rm -rf "$stage"
@@ -183,7 +194,7 @@ store() {
 	rm -rf "$entry"
 	mv "$tmp" "$entry"
 	# the newest few are enough; the rest can be built again
-	ls -dt "$cache"/kernel-* | tail -n +7 | xargs -r rm -rf
+	ls -dt "$cache"/kernel-* | tail -n +9 | xargs -r rm -rf
 }
 
 key=$(ingredients | sha256sum | cut -c 1-20)

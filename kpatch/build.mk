@@ -4,7 +4,7 @@
 KERNEL		:= $(O)/kernel
 KERNEL_DEBUG	:= $(O)/kernel-debug
 
-.PHONY: kernel kernel-debug check-patches
+.PHONY: kernel kernel-debug kernel-bugs check-patches
 
 kernel:
 	$(Q)V=$(V) kpatch/build-kernel.sh $(O) guest
@@ -12,6 +12,9 @@ kernel:
 kernel-debug:
 	$(Q)V=$(V) kpatch/build-kernel.sh $(O) debug
 
+kernel-bugs:
+	$(Q)V=$(V) kpatch/build-kernel.sh $(O) bugs
+
 check-patches:
 	$(Q)V=$(V) kpatch/check-patches.sh $(or $(KRR_TARBALL),/usr/src/linux-source-6.1.tar.xz) \
-		$(O)/check-patches
+		$(O)/check-patches $(wildcard tests/bugs/*/reopen.patch)

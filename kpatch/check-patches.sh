@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # check-patches.sh - apply every patch of kpatch/patches to pristine files
 #
-# check-patches.sh [-q] FROM STAGE
+# check-patches.sh [-q] FROM STAGE [PATCH...]
+#
+# PATCHes are applied on top, in this order.
 #
 # FROM is a kernel tree or its tarball, with the files as Debian ships them.
 # STAGE gets the patched files, and only those.  No fuzz is allowed: a hunk
@@ -13,13 +15,15 @@ die() { echo "check-patches: $*" >&2; exit 1; }
 
 quiet=
 [ "${1:-}" != -q ] || { quiet=1; shift; }
-[ $# -eq 2 ] || die "usage: check-patches.sh [-q] FROM STAGE"
+[ $# -ge 2 ] || die "usage: check-patches.sh [-q] FROM STAGE [PATCH...]"
 from=$1 stage=$2
+shift 2
 patches=$(cd "$(dirname "$0")" && pwd)/patches
+set -- "$patches"/*.patch "$@"
 
 # the files that a patch edits; a file that it would make or delete is refused
 edited() {
-	awk -v name="${1##*/}" '
+	awk -v name="${1#"$patches"/}" '
 	/^(---|\+\+\+) \/dev\/null/ {
 		print name ": line " NR ": makes or deletes a file; new files go" \
 		      " to kpatch/overlay" > "/dev/stderr"
@@ -52,7 +56,7 @@ rm -rf "$stage"
 mkdir -p "$stage"
 stage=$(cd "$stage" && pwd)
 : >"$stage/.all"
-for p in "$patches"/*.patch; do
+for p; do
 	[ -e "$p" ] || continue
 	edited "$p" >>"$stage/.all"
 done
@@ -61,15 +65,15 @@ n=$(wc -l <"$stage/.list")
 [ "$n" -eq 0 ] || fetch
 
 bad=0
-for p in "$patches"/*.patch; do
+for p; do
 	[ -e "$p" ] || continue
 	if ! patch -d "$stage" -p1 -F0 -f --no-backup-if-mismatch -r - <"$p" \
 			>"$stage/.out" 2>&1; then
-		explain "${p##*/}" "$stage/.out"
+		explain "${p#"$patches"/}" "$stage/.out"
 		bad=$((bad + 1))
 		break
 	fi
-	[ -n "$quiet" ] || echo "  ok  ${p##*/}"
+	[ -n "$quiet" ] || echo "  ok  ${p#"$patches"/}"
 done
 rm -f "$stage/.all" "$stage/.out" "$stage/.list"
 [ "$bad" -eq 0 ] || die "edit the patch to fit, or build against the kernel it was made for"

@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# kernel-build.t - kpatch/build-kernel.sh: the cache, changed files, bad patches
+# kernel-build.t - kpatch/build-kernel.sh: the cache, changed files, bad patches,
+# variants
 #
 # The kernel is a stand-in of a few files, so that this takes seconds.
 . "$(dirname "$0")/lib.sh"
-plan 24
+plan 37
 
 kp=$work/kpatch
 b=$work/build
@@ -36,12 +37,12 @@ echo CONFIG_GOOD=y >"$kp/config/guest.config"
 echo CONFIG_GOOD=y >"$kp/config/debug.config"
 echo overlay >"$kp/overlay/lib/new.c"
 
-# a patch that changes line $2 of init/main.c, made for the text $3
-make_patch() {
-	cat >"$kp/patches/$1" <<END
---- a/init/main.c
-+++ b/init/main.c
-@@ -$(($2 - 1)),3 +$(($2 - 1)),3 @@
+# FILE LINE TEXT: a patch of the line that holds number LINE, made for TEXT
+patch_of() {
+	cat <<END
+--- a/$1
++++ b/$1
+@@ -$((($2 - 1) % 30)),3 +$((($2 - 1) % 30)),3 @@
  $(($2 - 1))
 -$3
 +patched $2
@@ -49,8 +50,10 @@ make_patch() {
 END
 }
 
+make_patch() { patch_of init/main.c "$2" "$3" >"$kp/patches/$1"; }
+
 compiled() { sort "$b/kernel-build/compiled" | tr '\n' ' '; }
-run_build() { exits "$1" "$2" "$kp/build-kernel.sh" "$b" guest; }
+run_build() { exits "$1" "$2" "$kp/build-kernel.sh" "$b" "${3:-guest}"; }
 
 make_patch 0001-first.patch 5 5
 run_build 0 "a first build"
@@ -84,7 +87,29 @@ run_build 0 "a broken cache entry"
 says BROKEN "is seen and built again"
 ok "and not used" grep -qx 31 "$b/kernel/vmlinux"
 
+# bugs is guest and a few patches more, compiled in the same folder
+run_build 1 "the variant bugs without a bug" bugs
+says "reopen.patch: not found" "misses one"
+mkdir -p "$work/tests/bugs/one"
+patch_of lib/other.c 40 40 >"$work/tests/bugs/one/reopen.patch"
+: >"$b/kernel-build/compiled"
+run_build 0 "the variant bugs" bugs
+ok "compiles the file with the bug alone" test "$(compiled)" = "lib/other "
+ok "has the bug" grep -qx "patched 40" "$b/kernel-bugs/vmlinux"
+ok "which guest has not" sh -c "! grep -x 'patched 40' '$b/kernel/vmlinux'"
+rm -rf "$b/kernel"
+run_build 0 "guest, after it"
+says CACHED "is not another kernel by the bugs there are"
 make_patch 0001-first.patch 5 5
+: >"$b/kernel-build/compiled"
+run_build 0 "guest, changed after it"
+ok "compiles what changed, and the file without the bug" \
+	test "$(compiled)" = "init/main lib/other "
+ok "has not the bug" sh -c "! grep -x 'patched 40' '$b/kernel/vmlinux'"
+patch_of lib/other.c 50 wrong >"$work/tests/bugs/one/reopen.patch"
+run_build 1 "a bug that does not apply" bugs
+says "bugs/one/reopen.patch: lib/other.c: hunk #1 failed" "is named"
+
 make_patch 0002-second.patch 20 wrong
 run_build 1 "a patch that does not apply"
 says "0002-second.patch: init/main.c: hunk #1 failed" "is named, with file and hunk"
