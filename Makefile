@@ -81,7 +81,7 @@ TEST_KERNEL := $(if $(KRR_KERNEL),,kernel)
 # what says soonest that something is wrong
 QUICK_TESTS := tests/layers.t tests/kernel-build.t tests/guest.t
 
-do-check: check-patches tools $(TEST_KERNEL) guest guest-debian unit
+do-check: check-patches tools $(TEST_KERNEL) kernel-bugs guest guest-debian unit
 	$(Q)prove --timer $(QUICK_TESTS) $(filter-out $(QUICK_TESTS),$(wildcard tests/*.t tests/record/*.t))
 
 do-demo: tools $(TEST_KERNEL) guest-debian

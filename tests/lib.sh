@@ -8,6 +8,7 @@
 #	exits N NAME COMMAND...	COMMAND has to exit with N, or one of "N M"
 #	says TEXT NAME		the last command's output has to contain TEXT
 #	skip_rest WHY		the points left are not tested here
+#	oops CONSOLE		prints the oops up to the panic, time stamps and all
 #
 # Output of each command goes to $work/N.out; it is shown if the point fails,
 # and the folder is then kept.
@@ -98,4 +99,8 @@ skip_rest() {
 		fi
 	done
 	exit
+}
+
+oops() {
+	tr -d '\r' <"$1" | sed -n '/BUG: kernel NULL pointer/,/Kernel panic/p'
 }

@@ -7,11 +7,6 @@ plan 11
 crash='/tests/pipe 5 & sleep 1; echo EXCEPTION >/sys/kernel/debug/provoke-crash/DIRECT'
 rec=$KRR_STORE/panic
 
-# the oops as the console has it: time stamps, registers and all
-oops() {
-	tr -d '\r' <"$1" | sed -n '/BUG: kernel NULL pointer/,/Kernel panic/p'
-}
-
 exits 1 "a panic fails the run" \
 	"$krrctl" run --accel $accel --smp 2 --append oops=panic --record panic -- /bin/sh -c "$crash" ||
 	skip_rest "no panic was recorded"

@@ -3,7 +3,8 @@
 # Debian with servers in it.
 #
 # The programs are linked into one static binary that looks at its own name;
-# it keeps the initramfs small.  Each compiles alone as well.
+# it keeps the initramfs small.  Each compiles alone as well.  The reproducers
+# of tests/bugs are programs of their own, /tests/bugs/NAME in the guests.
 
 GUEST		:= $(O)/guest
 GUEST_TESTS	:= $(basename $(notdir $(filter-out %/multi.c %/compat.c,$(wildcard tests/guest/*.c))))
@@ -11,6 +12,7 @@ GUEST_OBJS	:= $(GUEST_TESTS:%=$(GUEST)/tests/%.o)
 GUEST_CFLAGS	:= -O2 -g -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -pthread -MMD -MP
 INITRAMFS	:= $(GUEST)/initramfs.cpio.gz
 DEBIAN_IMG	:= $(GUEST)/debian.img
+GUEST_BUGS	:= $(patsubst tests/%/reproducer.c,%,$(wildcard tests/bugs/*/reproducer.c))
 
 .PHONY: guest guest-debian
 guest: $(INITRAMFS)
@@ -40,14 +42,20 @@ $(GUEST)/compat: tests/guest/compat.c tests/guest/test.h
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -m32 -static $(GUEST_CFLAGS) -MF $@.d -DTEST_NAME='"compat"' -o $@ $<
 
-GUEST_PARTS := $(GUEST)/krr-tests $(GUEST)/compat $(GUEST)/krrd tests/guest/init
+$(GUEST)/bugs/%: tests/bugs/%/reproducer.c
+	$(call msg,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -static $(GUEST_CFLAGS) -MF $@.d -Itests/guest -DTEST_NAME='"$*"' -o $@ $<
+
+GUEST_PARTS := $(GUEST)/krr-tests $(GUEST)/compat $(GUEST_BUGS:%=$(GUEST)/%) $(GUEST)/krrd \
+	       tests/guest/init
 
 $(INITRAMFS): $(GUEST_PARTS) tests/guest/make-initramfs.sh
 	$(call msg,CPIO,$@)
-	$(Q)tests/guest/make-initramfs.sh $(GUEST) $@ $(GUEST_TESTS)
+	$(Q)tests/guest/make-initramfs.sh $(GUEST) $@ $(GUEST_TESTS) $(GUEST_BUGS)
 
 $(DEBIAN_IMG): $(GUEST_PARTS) tests/guest/make-debian.sh $(wildcard tests/guest/loads/*)
 	$(call msg,IMAGE,$@)
-	$(Q)tests/guest/make-debian.sh $(GUEST) $@ $(GUEST_TESTS)
+	$(Q)tests/guest/make-debian.sh $(GUEST) $@ $(GUEST_TESTS) $(GUEST_BUGS)
 
--include $(GUEST_OBJS:.o=.d) $(GUEST)/tests/multi.d $(GUEST)/compat.d
+-include $(GUEST_OBJS:.o=.d) $(GUEST)/tests/multi.d $(GUEST)/compat.d $(GUEST_BUGS:%=$(GUEST)/%.d)

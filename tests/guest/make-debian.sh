@@ -5,6 +5,8 @@
 # The image has no systemd; tests/guest/init is PID 1.  The unpacked Debian is
 # kept beside the image as a tarball under the hash of its package list, so
 # that a new krrd or test program does not mean a new mmdebstrap.
+#
+# A TEST is a name that krr-tests goes by, or bugs/NAME, a program of its own.
 set -eu
 
 die() { echo "make-debian: $*" >&2; exit 1; }
@@ -43,13 +45,16 @@ fi
 root=$tmp/root
 mkdir "$root"
 tar -xf "$base" -C "$root" --exclude='./dev/*'
-install -d "$root/tests" "$root/usr/sbin"
+install -d "$root/tests/bugs" "$root/usr/sbin"
 rm -f "$root/sbin/init"
 install -m 755 "$here/init" "$root/sbin/init"
 install -s -m 755 "$guest/krrd" "$root/usr/sbin/krrd"
 install -s -m 755 "$guest/krr-tests" "$guest/compat" "$root/tests"
 for t in "$@"; do
-	ln "$root/tests/krr-tests" "$root/tests/$t"
+	case $t in
+	bugs/*)	install -s -m 755 "$guest/$t" "$root/tests/$t" ;;
+	*)	ln "$root/tests/krr-tests" "$root/tests/$t" ;;
+	esac
 done
 [ ! -x "$guest/krrctl" ] || install -s -m 755 "$guest/krrctl" "$root/usr/sbin/krrctl"
 install -m 755 "$here"/loads/* "$root/tests"

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # make-initramfs.sh GUEST OUT TEST... - busybox, the guest daemon and the test
 # programs as a compressed cpio
+#
+# A TEST is a name that krr-tests goes by, or bugs/NAME, a program of its own.
 set -eu
 
 die() { echo "make-initramfs: $*" >&2; exit 1; }
@@ -18,7 +20,7 @@ esac
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 root=$tmp/root
-mkdir -p "$root/bin" "$root/sbin" "$root/tests" "$root/etc" "$root/root" "$root/proc" \
+mkdir -p "$root/bin" "$root/sbin" "$root/tests/bugs" "$root/etc" "$root/root" "$root/proc" \
 	 "$root/sys" "$root/dev" "$root/tmp" "$root/run" "$root/usr/bin" "$root/usr/sbin"
 cp "$busybox" "$root/bin/busybox"
 for a in $("$busybox" --list); do
@@ -28,7 +30,10 @@ install -m 755 "$here/init" "$root/init"
 install -s -m 755 "$guest/krrd" "$root/sbin/krrd"
 install -s -m 755 "$guest/krr-tests" "$guest/compat" "$root/tests"
 for t in "$@"; do
-	ln "$root/tests/krr-tests" "$root/tests/$t"
+	case $t in
+	bugs/*)	install -s -m 755 "$guest/$t" "$root/tests/$t" ;;
+	*)	ln "$root/tests/krr-tests" "$root/tests/$t" ;;
+	esac
 done
 [ ! -x "$guest/krrctl" ] || install -s -m 755 "$guest/krrctl" "$root/sbin/krrctl"
 echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
