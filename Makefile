@@ -36,7 +36,7 @@ help:
 	@echo '  make kernel-bugs  the same with the bugs of tests/bugs in it, in $(O)/kernel-bugs'
 	@echo '  make guest        the small test guest, in $(O)/guest'
 	@echo '  make guest-debian the Debian guest with servers in it'
-	@echo '  make demo         record a panic under load, replay it, look at it'
+	@echo '  make demo         record two panics under load, replay them, look at them'
 	@echo '  make unit         unit tests of the host code'
 	@echo '  make check        all of the above that it needs, then the tests (prove)'
 	@echo '  make check-full   check, the debug kernel, a longer soak, and CONFIG_KRR=n'
@@ -84,7 +84,7 @@ QUICK_TESTS := tests/layers.t tests/kernel-build.t tests/guest.t
 do-check: check-patches tools $(TEST_KERNEL) kernel-bugs guest guest-debian unit
 	$(Q)prove --timer $(QUICK_TESTS) $(filter-out $(QUICK_TESTS),$(wildcard tests/*.t tests/record/*.t))
 
-do-demo: tools $(TEST_KERNEL) guest-debian
+do-demo: tools $(TEST_KERNEL) kernel-bugs guest-debian
 	$(Q)tests/demo.sh
 
 soak: tools $(TEST_KERNEL) guest

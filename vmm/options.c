@@ -18,6 +18,7 @@ static const struct {
 	[KRR_INITRD] = { "KRR_INITRD", "guest/initramfs.cpio.gz" },
 	[KRR_VMLINUX] = { "KRR_VMLINUX", "kernel/vmlinux" },
 	[KRR_ROOTFS] = { "KRR_ROOTFS", "guest/debian.img" },
+	[KRR_KERNEL_BUGS] = { NULL, "kernel-bugs/bzImage" },
 };
 
 /**
@@ -29,7 +30,7 @@ static const struct {
  */
 char *krr_artifact_path(enum krr_artifact what)
 {
-	const char *env = getenv(artifacts[what].env);
+	const char *env = artifacts[what].env ? getenv(artifacts[what].env) : NULL;
 	char self[PATH_MAX], *slash, *path;
 	ssize_t n;
 

@@ -41,7 +41,7 @@ enum {
 	{ "net", no_argument, NULL, KRR_OPT_NET },			\
 	{ "append", required_argument, NULL, KRR_OPT_APPEND }
 
-enum krr_artifact { KRR_KERNEL, KRR_INITRD, KRR_VMLINUX, KRR_ROOTFS };
+enum krr_artifact { KRR_KERNEL, KRR_INITRD, KRR_VMLINUX, KRR_ROOTFS, KRR_KERNEL_BUGS };
 
 char *krr_artifact_path(enum krr_artifact what);
 int krr_machine_option(struct krr_machine *m, int opt, const char *arg);

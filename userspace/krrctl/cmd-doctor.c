@@ -178,11 +178,12 @@ static bool artifact_missing(enum krr_artifact a)
 /* make demo builds what it needs, given the means. */
 static void check_demo(struct doctor *d, bool gdb)
 {
-	bool kernel = artifact_missing(KRR_KERNEL) || artifact_missing(KRR_VMLINUX);
+	bool kernel = artifact_missing(KRR_KERNEL) || artifact_missing(KRR_VMLINUX) ||
+		      artifact_missing(KRR_KERNEL_BUGS);
 	bool guest = artifact_missing(KRR_ROOTFS);
 	__free_ptr char *tools = missing_tools(kernel, guest), *text = NULL;
-	const char *build = kernel && guest ? "the guest kernel and the Debian guest" :
-		kernel ? "the guest kernel" : "the Debian guest";
+	const char *build = kernel && guest ? "the guest kernels and the Debian guest" :
+		kernel ? "the guest kernels" : "the Debian guest";
 
 	if (*tools)
 		text = krr_strf("make demo lacks %s to build %s; make setup installs them",
