@@ -5,9 +5,10 @@
 # build-kernel.sh O VARIANT
 #
 # O is the build folder.  VARIANT is "guest"; "debug", with debug.config on top;
-# or "bugs", with the patches of tests/bugs, which open old bugs again.  The
-# result is O/kernel (O/kernel-debug, O/kernel-bugs): bzImage, vmlinux,
-# System.map and config.
+# or "bugs", with bugs.config on top and the patches of tests/bugs, which open old
+# bugs again.  The result is O/kernel (O/kernel-debug, O/kernel-bugs): bzImage,
+# vmlinux, System.map and config; modules/*.ko; and what gdb's lx-* commands are
+# made of, vmlinux-gdb.py and scripts/gdb.
 #
 # The cache ($KRR_CACHE, default ~/.cache/krr) holds finished kernels under the
 # hash of all that goes into one.  An entry is checked against its own list of
@@ -38,11 +39,12 @@ guest)	out=$O/kernel build=$O/kernel-build ;;
 debug)	out=$O/kernel-debug build=$O/kernel-build-debug
 	fragments+=("$here/config/debug.config") ;;
 bugs)	out=$O/kernel-bugs build=$O/kernel-build
+	fragments+=("$here/config/bugs.config")
 	more_patches=("$top"/tests/bugs/*/reopen.patch)
 	[ -f "${more_patches[0]}" ] || die "${more_patches[0]}: not found" ;;
 *)	die "$variant: no such variant; try guest, debug or bugs" ;;
 esac
-files="bzImage vmlinux System.map config"
+must="bzImage vmlinux System.map config vmlinux-gdb.py"
 
 [ -r "$tarball" ] || die "$tarball: not found; try 'apt-get install linux-source-6.1'," \
 			 "or set KRR_TARBALL"
@@ -63,21 +65,25 @@ ingredients() {
 		(cd "$top" && sha256sum "${more_patches[@]#"$top"/}")
 }
 
-# an entry is good if all its files are there and have the checksums noted
+# an entry is good if it has the files noted and no others, each with its checksum
 entry_good() {
-	[ -f "$1/SHA256" ] && (cd "$1" && sha256sum --status -c SHA256) 2>/dev/null &&
-		[ "$(wc -l <"$1/SHA256")" -eq "$(wc -w <<<"$files")" ]
+	local f
+
+	[ -f "$1/SHA256" ] && (cd "$1" && sha256sum --status -c SHA256) 2>/dev/null || return 1
+	[ "$(wc -l <"$1/SHA256")" -eq "$(cd "$1" && find . -type f ! -name SHA256 | wc -l)" ] ||
+		return 1
+	for f in $must; do
+		[ -f "$1/$f" ] || return 1
+	done
 }
 
 # put FROM's files in place of $out at once
 publish() {
-	local tmp=$out.tmp.$$ f
+	local tmp=$out.tmp.$$
 
 	rm -rf "$tmp"
-	mkdir -p "$tmp"
-	for f in $files; do
-		cp --reflink=auto "$1/$f" "$tmp/$f"
-	done
+	cp -r --reflink=auto "$1" "$tmp"
+	rm "$tmp/SHA256"
 	echo "$key" >"$tmp/key"
 	rm -rf "$out"
 	mv "$tmp" "$out"
@@ -175,8 +181,8 @@ compile() {
 
 	say KERNEL "$variant (log in $log)"
 	if [ -n "${V:-}" ]; then
-		"${run[@]}" V=1 bzImage 2>&1 | tee "$log"
-	elif ! "${run[@]}" -s bzImage >"$log" 2>&1; then
+		"${run[@]}" V=1 bzImage modules scripts_gdb 2>&1 | tee "$log"
+	elif ! "${run[@]}" -s bzImage modules scripts_gdb >"$log" 2>&1; then
 		grep -E -A3 'error|Error|undefined reference' "$log" | head -n 40 >&2 || true
 		die "the kernel does not compile; all of it: $log"
 	fi
@@ -187,10 +193,13 @@ store() {
 	local tmp=$cache/tmp.$$ entry=$1
 
 	rm -rf "$tmp"
-	mkdir -p "$tmp"
+	mkdir -p "$tmp/modules" "$tmp/scripts/gdb/linux"
 	cp "$build/arch/x86/boot/bzImage" "$build/vmlinux" "$build/System.map" "$tmp"
 	cp "$build/.config" "$tmp/config"
-	(cd "$tmp" && sha256sum $files >SHA256)
+	sed "s|.*|$build/&|; s|[.]k*o\$|.ko|" "$build/modules.order" | xargs -r cp -t "$tmp/modules"
+	cp -L "$build/vmlinux-gdb.py" "$tmp"
+	cp -L "$build"/scripts/gdb/linux/*.py "$tmp/scripts/gdb/linux"
+	(cd "$tmp" && find . -type f ! -name SHA256 -print0 | xargs -0 sha256sum >SHA256)
 	rm -rf "$entry"
 	mv "$tmp" "$entry"
 	# the newest few are enough; the rest can be built again

@@ -5,7 +5,7 @@
 #
 # The kernel is a stand-in of a few files, so that this takes seconds.
 . "$(dirname "$0")/lib.sh"
-plan 37
+plan 41
 
 kp=$work/kpatch
 b=$work/build
@@ -22,6 +22,13 @@ bzImage: $(O)/vmlinux
 	mkdir -p $(O)/arch/x86/boot
 	cp $(O)/vmlinux $(O)/arch/x86/boot/bzImage
 	cp $(O)/vmlinux $(O)/System.map
+modules: $(O)/vmlinux
+	mkdir -p $(O)/lib
+	echo module >$(O)/lib/some.ko
+	echo lib/some.o >$(O)/modules.order
+scripts_gdb:
+	mkdir -p $(O)/scripts/gdb/linux
+	touch $(O)/vmlinux-gdb.py $(O)/scripts/gdb/linux/constants.py
 $(O)/vmlinux: $(patsubst $(SRC)/%.c,$(O)/%.o,$(wildcard $(SRC)/*/*.c)) $(O)/.config
 	cat $^ >$@
 $(O)/%.o: $(SRC)/%.c
@@ -60,6 +67,9 @@ run_build 0 "a first build"
 ok "is patched" grep -qx "patched 5" "$b/kernel/vmlinux"
 ok "has the overlay" grep -qx overlay "$b/kernel/vmlinux"
 ok "has its config" grep -qx CONFIG_GOOD=y "$b/kernel/config"
+ok "has its modules" grep -qx module "$b/kernel/modules/some.ko"
+ok "has its commands for gdb" test -f "$b/kernel/vmlinux-gdb.py" -a \
+	-f "$b/kernel/scripts/gdb/linux/constants.py"
 
 : >"$b/kernel-build/compiled"
 run_build 0 "a second build"
@@ -86,6 +96,10 @@ rm -rf "$b/kernel"
 run_build 0 "a broken cache entry"
 says BROKEN "is seen and built again"
 ok "and not used" grep -qx 31 "$b/kernel/vmlinux"
+for e in "$KRR_CACHE"/kernel-*; do echo more >"$e/modules/more.ko"; done
+rm -rf "$b/kernel"
+run_build 0 "a cache entry with a file too many"
+says BROKEN "is seen, too"
 
 # bugs is guest and a few patches more, compiled in the same folder
 run_build 1 "the variant bugs without a bug" bugs

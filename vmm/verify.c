@@ -197,6 +197,13 @@ static bool on_free_list(const struct memory *m, uint64_t pa)
 	}
 }
 
+/* What hugetlbfs has is user memory, whether in use or in its pool. */
+static bool is_huge(const struct memory *m, uint64_t page, uint64_t flags)
+{
+	return m->l.dtor_hugetlb && flags >> m->l.bit_head & 1 &&
+	       read_virt(m, page + m->l.sizeof_page + m->l.page_dtor, 1) == m->l.dtor_hugetlb;
+}
+
 static enum krr_class class_by_page(const struct memory *m, uint64_t page)
 {
 	uint64_t flags = read_virt(m, page + m->l.page_flags, 8);
@@ -211,11 +218,14 @@ static enum krr_class class_by_page(const struct memory *m, uint64_t page)
 		return KRR_CLASS_TABLE;
 	if (flags >> m->l.bit_reserved & 1)
 		return KRR_CLASS_RESERVED;
+	if (is_huge(m, page, flags))
+		return KRR_CLASS_ANON;
 	if (!refcount(m, page))
 		return KRR_CLASS_OTHER;
 	if (mapping & 1)
 		return KRR_CLASS_ANON;
-	if (mapping || flags >> m->l.bit_lru & 1)
+	/* a deleted tmpfs file's page in a CPU's batch for the LRU has but its PG_swapbacked */
+	if (mapping || flags >> m->l.bit_lru & 1 || flags >> m->l.bit_swapbacked & 1)
 		return KRR_CLASS_CACHE;
 	return KRR_CLASS_OTHER;
 }

@@ -20,7 +20,7 @@ static void varints(void **state)
 	for (i = 0; i < ARRAY_SIZE(values); i++) {
 		struct krr_cursor c = { .p = buf };
 
-		n = krr_put_varint(buf, values[i]);
+		n = (size_t)(krr_varint_put(buf, values[i]) - buf);
 		assert_in_range(n, 1, KRR_VARINT_MAX);
 		c.end = buf + n;
 		assert_true(krr_get_varint(&c) == values[i]);
@@ -186,26 +186,30 @@ static void flipped_bits(void **state)
 
 static void entries(void **state)
 {
+	static const uint32_t vectors[] = { KRR_VEC_SYSCALL, KRR_VEC_SYSENTER, 14, 128, 236 };
 	uint64_t last[KRR_NR_ENTRY_WORDS] = { 0 }, now[KRR_NR_ENTRY_WORDS];
-	uint8_t payload[(KRR_NR_ENTRY_WORDS + 3) * KRR_VARINT_MAX], buf[ROOM];
+	uint8_t payload[KRR_ENTRY_MAX], buf[ROOM];
 	struct dice dice = { 5 };
 	struct krr_decoder d;
 	struct krr_event ev = { .kind = KRR_EV_ENTRY, .data = payload }, out;
 	unsigned int i, w;
+	uint32_t vector;
 
 	(void)state;
 	krr_decoder_init(&d);
-	for (i = 0; i < 1000; i++) {
+	for (i = 0; i < 5000; i++) {
+		vector = vectors[i % ARRAY_SIZE(vectors)];
 		memcpy(now, last, sizeof(now));
 		for (w = 0; w < KRR_NR_ENTRY_WORDS; w++)
 			if (roll(&dice) & 1)
-				now[w] = roll(&dice);
-		ev.len = (uint32_t)krr_encode_entry(payload, KRR_VEC_SYSCALL, -14, last, now);
+				now[w] = roll(&dice) >> (roll(&dice) & 63);
+		ev.len = (uint32_t)(krr_entry_put(payload, last, now, vector, (uint64_t)-14) -
+				    payload);
+		assert_memory_equal(last, now, sizeof(now));
 		assert_true(krr_decode(&d, buf, (size_t)krr_encode(buf, ROOM, &ev), &out) > 0);
-		assert_int_equal(d.entry[0].vector, KRR_VEC_SYSCALL);
-		assert_int_equal(d.entry[0].error, -14);
+		assert_int_equal(d.entry[0].vector, vector);
+		assert_int_equal(d.entry[0].error, vector == 14 ? -14 : 0);
 		assert_memory_equal(d.entry[0].word, now, sizeof(now));
-		memcpy(last, now, sizeof(now));
 	}
 }
 
@@ -224,8 +228,10 @@ static void refused(void **state)
 	static const uint8_t cpu_99[] = { KRR_EV_ACQUIRE, 0, 0xb0, 0x0c, 0 };
 	static const uint8_t vector_300[] = { KRR_EV_IRQ, 0, 0xac, 0x02, 0 };
 	static const uint8_t too_long[] = { KRR_EV_VBUF, 0, 0xff, 0xff, 0xff, 0x7f };
-	static const uint8_t entry_short[] = { KRR_EV_ENTRY, 0, 2, 1, 0 };
-	static const uint8_t entry_words[] = { KRR_EV_ENTRY, 0, 6, 1, 0, 0x80, 0x80, 0x80, 0x04 };
+	static const uint8_t entry_short[] = { KRR_EV_ENTRY, 0, 2, 1, 1 };
+	static const uint8_t entry_words[] = { KRR_EV_ENTRY, 0, 5, 1, 0x80, 0x80, 0x80, 0x04 };
+	static const uint8_t entry_long[] = { KRR_EV_ENTRY, 0, 3, 1, 0, 0 };
+	static const uint8_t entry_vector[] = { KRR_EV_ENTRY, 0, 3, 0x83, 0x02, 0 };
 
 	(void)state;
 	assert_int_equal(decode_raw(wrong_shape, sizeof(wrong_shape)), -EBADMSG);
@@ -234,6 +240,8 @@ static void refused(void **state)
 	assert_int_equal(decode_raw(too_long, sizeof(too_long)), -EBADMSG);
 	assert_int_equal(decode_raw(entry_short, sizeof(entry_short)), -EBADMSG);
 	assert_int_equal(decode_raw(entry_words, sizeof(entry_words)), -EBADMSG);
+	assert_int_equal(decode_raw(entry_long, sizeof(entry_long)), -EBADMSG);
+	assert_int_equal(decode_raw(entry_vector, sizeof(entry_vector)), -EBADMSG);
 }
 
 static void unknown_kinds_are_skipped(void **state)

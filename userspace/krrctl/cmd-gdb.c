@@ -10,6 +10,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -69,16 +70,25 @@ static int check_vmlinux(const struct krr_recording *rec)
 	return err ? KRR_EXIT_PRECONDITION : KRR_EXIT_OK;
 }
 
+/* gdb's command to load the script beside @vmlinux, which has the lx-* commands. */
+static char *trust_scripts(const char *vmlinux)
+{
+	__free_ptr char *real = realpath(vmlinux, NULL);
+
+	return krr_strf("add-auto-load-safe-path %s-gdb.py", real ? real : vmlinux);
+}
+
 static pid_t start_gdb(struct krr_replay *rp, char **extra)
 {
 	__free_ptr char *vmlinux = krr_artifact_path(KRR_VMLINUX);
 	__free_ptr char *target = krr_strf("target remote %s", rp->gdb);
+	__free_ptr char *trust = trust_scripts(vmlinux);
 	const char *gdb = getenv("KRR_GDB");
 	const char *argv[MAX_ARGS] = {
-		gdb && *gdb ? gdb : "gdb", "-q", "-iex", "set pagination off",
+		gdb && *gdb ? gdb : "gdb", "-q", "-iex", "set pagination off", "-iex", trust,
 		"-ex", "set confirm off", "-ex", target,
 	};
-	unsigned int n = 8;
+	unsigned int n = 10;
 	pid_t pid;
 
 	while (*extra && n < MAX_ARGS - 2)

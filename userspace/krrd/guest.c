@@ -169,6 +169,8 @@ static char *control_error(const char *verb, int err)
 		return krr_strf("%s: a recording is under way already", verb);
 	case -ETIMEDOUT:
 		return krr_strf("%s: the recorder on the host did not answer in time", verb);
+	case -ECANCELED:
+		return krr_strf("%s: the recorder on the host could not begin", verb);
 	}
 	text = control_text();
 	return krr_strf("%s: %s%s%s", verb, strerror(-err), *text ? "; the kernel says:\n" : "",

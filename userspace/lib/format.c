@@ -7,8 +7,6 @@
 
 #include "lib/format.h"
 
-#define ENTRY_MASK ((1u << KRR_NR_ENTRY_WORDS) - 1)
-
 /* Full kind bytes by id, to tell a known kind from a damaged one. */
 static const uint8_t kinds[] = {
 #define X(NAME, name, shape, id, desc) [id] = KRR_EV_##NAME,
@@ -35,28 +33,16 @@ static uint8_t get_byte(struct krr_cursor *c)
  */
 uint64_t krr_get_varint(struct krr_cursor *c)
 {
-	uint64_t v = 0;
-	unsigned int i;
-	uint8_t b;
+	const uint8_t *from = c->p;
+	uint64_t v;
 
-	for (i = 0; i < KRR_VARINT_MAX; i++) {
-		b = get_byte(c);
-		if (c->bad)
-			return 0;
-		if (i == KRR_VARINT_MAX - 1 && b > 1)
-			break;
-		v |= (uint64_t)(b & 0x7f) << (7 * i);
-		if (!(b & 0x80))
-			return v;
-	}
+	if (c->bad)
+		return 0;
+	if (!krr_varint_get(&c->p, c->end, &v))
+		return v;
 	c->bad = true;
+	c->short_read = c->p == c->end && c->p - from < KRR_VARINT_MAX;
 	return 0;
-}
-
-/** krr_get_zigzag() - take one signed varint, as krr_get_varint() */
-int64_t krr_get_zigzag(struct krr_cursor *c)
-{
-	return krr_unzigzag(krr_get_varint(c));
 }
 
 static const uint8_t *get_bytes(struct krr_cursor *c, uint64_t len)
@@ -71,23 +57,6 @@ static const uint8_t *get_bytes(struct krr_cursor *c, uint64_t len)
 	}
 	c->p += len;
 	return p;
-}
-
-/**
- * krr_put_varint() - write one varint
- * @p: has room for KRR_VARINT_MAX bytes
- * @v: value
- *
- * Return: bytes written.
- */
-size_t krr_put_varint(uint8_t *p, uint64_t v)
-{
-	size_t n = 0;
-
-	for (; v > 0x7f; v >>= 7)
-		p[n++] = (uint8_t)v | 0x80;
-	p[n++] = (uint8_t)v;
-	return n;
 }
 
 /** krr_decoder_init() - begin at the start of a stream */
@@ -111,26 +80,18 @@ static int bad(struct krr_decoder *d, const char *fmt, ...)
 
 static int decode_entry(struct krr_decoder *d, struct krr_event *ev)
 {
-	struct krr_cursor c = { .p = ev->data, .end = ev->data + ev->len };
-	struct krr_entry *e = &d->entry[ev->cpu];
-	uint64_t vector = krr_get_varint(&c), delta[KRR_NR_ENTRY_WORDS] = { 0 };
-	int64_t error = krr_get_zigzag(&c);
-	uint64_t changed = krr_get_varint(&c);
+	struct krr_entry *e = &d->entry[ev->cpu], now = *e;
+	uint64_t error;
 	unsigned int i;
 
-	if (!c.bad && (vector > KRR_VEC_SYSCALL32 || changed & ~(uint64_t)ENTRY_MASK))
-		return bad(d, "entry with vector %llu, words %#llx", (unsigned long long)vector,
-			   (unsigned long long)changed);
-	for (i = 0; i < KRR_NR_ENTRY_WORDS; i++)
-		if (changed & 1u << i)
-			delta[i] = (uint64_t)krr_get_zigzag(&c);
-	if (c.bad || c.p != c.end)
+	if (krr_entry_get(ev->data, ev->data + ev->len, now.word, &now.vector, &error))
 		return bad(d, "entry of %u bytes does not hold what it announces", ev->len);
-	e->vector = (uint32_t)vector;
-	e->error = error;
-	e->changed = (uint32_t)changed;
+	now.error = (int64_t)error;
+	now.changed = 0;
 	for (i = 0; i < KRR_NR_ENTRY_WORDS; i++)
-		e->word[i] += delta[i];
+		if (now.word[i] != e->word[i])
+			now.changed |= 1u << i;
+	*e = now;
 	return 0;
 }
 
@@ -258,59 +219,30 @@ int krr_decode(struct krr_decoder *d, const uint8_t *buf, size_t len, struct krr
  */
 int krr_encode(uint8_t *buf, size_t room, const struct krr_event *ev)
 {
-	uint8_t head[2 + 2 * KRR_VARINT_MAX];
-	size_t n = 2, body = 0;
+	uint8_t head[2 + 2 * KRR_VARINT_MAX], *p = head;
+	size_t n, body = 0;
 
-	head[0] = ev->kind;
-	head[1] = ev->fp;
+	*p++ = ev->kind;
+	*p++ = ev->fp;
 	switch (ev->kind & KRR_SHAPE_MASK) {
 	case KRR_SHAPE_VV:
-		n += krr_put_varint(head + n, ev->arg[0]);
-		n += krr_put_varint(head + n, ev->arg[1]);
+		p = krr_varint_put(krr_varint_put(p, ev->arg[0]), ev->arg[1]);
 		break;
 	case KRR_SHAPE_V:
-		n += krr_put_varint(head + n, ev->arg[0]);
+		p = krr_varint_put(p, ev->arg[0]);
 		break;
 	case KRR_SHAPE_B:
 		if (ev->len > KRR_MAX_BYTES)
 			return -EINVAL;
-		n += krr_put_varint(head + n, ev->len);
+		p = krr_varint_put(p, ev->len);
 		body = ev->len;
 		break;
 	}
+	n = (size_t)(p - head);
 	if (n + body > room)
 		return -ENOSPC;
 	memcpy(buf, head, n);
 	if (body)
 		memcpy(buf + n, ev->data, body);
 	return (int)(n + body);
-}
-
-/**
- * krr_encode_entry() - write the payload of an entry event
- * @buf: has room for (KRR_NR_ENTRY_WORDS + 3) * KRR_VARINT_MAX bytes
- * @vector: KRR_VEC_* or 0..255
- * @error: error code
- * @last: words of this CPU's last entry
- * @now: words of this one
- *
- * Return: bytes written.
- */
-size_t krr_encode_entry(uint8_t *buf, uint32_t vector, int64_t error,
-			const uint64_t *last, const uint64_t *now)
-{
-	uint32_t changed = 0;
-	unsigned int i;
-	size_t n;
-
-	for (i = 0; i < KRR_NR_ENTRY_WORDS; i++)
-		if (last[i] != now[i])
-			changed |= 1u << i;
-	n = krr_put_varint(buf, vector);
-	n += krr_put_varint(buf + n, krr_zigzag(error));
-	n += krr_put_varint(buf + n, changed);
-	for (i = 0; i < KRR_NR_ENTRY_WORDS; i++)
-		if (changed & 1u << i)
-			n += krr_put_varint(buf + n, krr_zigzag((int64_t)(now[i] - last[i])));
-	return n;
 }

@@ -11,10 +11,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <linux/krr.h>
+#include <linux/krr_code.h>
 
 #define KRR_NR_KINDS	64		/* ids that six bits can tell apart */
-#define KRR_VARINT_MAX	10
 
 /* A bounds-checked reader. After a failure every further read fails too. */
 struct krr_cursor {
@@ -58,24 +57,10 @@ struct krr_decoder {
 };
 
 uint64_t krr_get_varint(struct krr_cursor *c);
-int64_t krr_get_zigzag(struct krr_cursor *c);
-size_t krr_put_varint(uint8_t *p, uint64_t v);
-
-static inline uint64_t krr_zigzag(int64_t v)
-{
-	return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63);
-}
-
-static inline int64_t krr_unzigzag(uint64_t v)
-{
-	return (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
-}
 
 void krr_decoder_init(struct krr_decoder *d);
 int krr_decode(struct krr_decoder *d, const uint8_t *buf, size_t len, struct krr_event *ev);
 int krr_encode(uint8_t *buf, size_t room, const struct krr_event *ev);
-size_t krr_encode_entry(uint8_t *buf, uint32_t vector, int64_t error,
-			const uint64_t *last, const uint64_t *now);
 
 const char *krr_kind_name(uint32_t kind);
 const char *krr_kind_description(uint32_t kind);

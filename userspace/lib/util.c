@@ -108,6 +108,7 @@ int krr_exit_code(int err)
 	case -EACCES:
 	case -EBUSY:
 	case -EOPNOTSUPP:
+	case -ECANCELED:
 	case -ELOOP:
 		return KRR_EXIT_PRECONDITION;
 	default:

@@ -6,6 +6,7 @@
 #define _LINUX_KRR_H
 
 #ifdef CONFIG_KRR
+#include <linux/compiler.h>
 #include <asm/krr.h>
 
 /* checked in arch/x86/krr/log.c */
@@ -20,6 +21,44 @@ void krr_unshare(struct page **pages, unsigned int n);
 bool krr_doorbell(struct pt_regs *regs);
 void krr_inert(const void *p, u32 len);
 void krr_virtio_inert(void);
+void krr_unsupported(const char *what);
+void krr_come_back(struct pt_regs *regs);
+u64 krr_c_trap_anywhere(unsigned long regs, unsigned long b, unsigned long c, unsigned long d,
+			unsigned long site);
+
+extern bool krr_start_pending;
+
+/* No task may be preempted just anywhere: see start_recording(). */
+static __always_inline bool krr_settling(void)
+{
+	return krr_armed() && READ_ONCE(krr_start_pending);
+}
+
+/*
+ * Exceptions that hit anywhere (#DB, #DF, #MC): also where this CPU is outside the
+ * domain, as on its way in before the RR lock is taken.  Then the handler is outside, too.
+ */
+static __always_inline void krr_enter_nmi(struct pt_regs *regs)
+{
+	if (krr_on())
+		krr_call(krr_c_trap_anywhere, regs, 0, 0, 0);
+}
+
+static __always_inline void krr_leave_nmi(struct pt_regs *regs)
+{
+	if (!krr_armed())
+		return;
+	if (krr_mode_now() != KRR_MODE_OFF)
+		krr_leave_trap(regs);
+	else
+		krr_come_back(regs);
+}
+
+/*
+ * QEMU's TCG executes syscall in 32-bit code whatever the CPU model, so that it
+ * must lead somewhere.
+ */
+static __always_inline bool krr_cstar(void) { return true; }
 
 /* The debug exception reads and clears DR6 before its entry is logged. */
 static __always_inline void krr_note_dr6(unsigned long dr6)
@@ -48,6 +87,17 @@ static __always_inline void krr_note_dr6(unsigned long dr6)
 	__krr_w;							\
 })
 
+/* A copy out of a page that user mode may have written, made by the kernel itself. */
+#define krr_memcpy(dst, src, n)						\
+({									\
+	void *__krr_dst = (dst);					\
+	size_t __krr_n = (n);						\
+									\
+	memcpy(__krr_dst, src, __krr_n);				\
+	krr_bytes(KRR_K_PAGEREAD, __krr_dst, __krr_n);			\
+	__krr_dst;							\
+})
+
 /*
  * The reschedule IPI folds TIF_NEED_RESCHED into the preempt count of its CPU.
  * While recording it waits for a window, and with preempt=full a loop may have
@@ -73,6 +123,8 @@ struct pt_regs;
 static __always_inline bool krr_on(void) { return false; }
 static __always_inline bool krr_replaying(void) { return false; }
 static __always_inline void krr_window(void) { }
+static __always_inline void krr_relax(void) { }
+#define krr_logged(kind, v)	(v)
 static __always_inline void krr_enter_user(struct pt_regs *regs) { }
 static __always_inline void krr_leave_user(void) { }
 static __always_inline void krr_enter_trap(struct pt_regs *regs) { }
@@ -89,8 +141,14 @@ static __always_inline void krr_note_dr6(unsigned long dr6) { }
 static inline bool krr_doorbell(struct pt_regs *regs) { return false; }
 static inline void krr_share(struct page **pages, unsigned int n) { }
 static inline void krr_unshare(struct page **pages, unsigned int n) { }
+static inline void krr_unsupported(const char *what) { }
+static __always_inline bool krr_settling(void) { return false; }
+static __always_inline bool krr_cstar(void) { return false; }
+static __always_inline void krr_enter_nmi(struct pt_regs *regs) { }
+static __always_inline void krr_leave_nmi(struct pt_regs *regs) { }
 #define krr_device_word(expr)	(expr)
 #define krr_user_word(expr)	(expr)
+#define krr_memcpy(dst, src, n)	memcpy(dst, src, n)
 #define krr_resched_remote(cpu)	do { } while (0)
 
 #endif /* CONFIG_KRR */

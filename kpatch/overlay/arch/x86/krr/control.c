@@ -12,6 +12,7 @@
 #define pr_fmt(fmt) "krr: " fmt
 
 #include <linux/bitmap.h>
+#include <linux/bpf.h>
 #include <linux/buildid.h>
 #include <linux/cpuhotplug.h>
 #include <linux/delay.h>
@@ -23,9 +24,11 @@
 #include <linux/memory.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pagewalk.h>
 #include <linux/pci.h>
+#include <linux/rcupdate.h>
 #include <linux/reboot.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -34,6 +37,7 @@
 #include <linux/uaccess.h>
 #include <linux/utsname.h>
 #include <linux/vmalloc.h>
+#include <linux/workqueue.h>
 #include <asm/apic.h>
 #include <asm/cpu_entry_area.h>
 #include <asm/desc.h>
@@ -42,6 +46,8 @@
 #include <asm/sync_core.h>
 #include <asm/text-patching.h>
 #include <asm/tsc.h>
+
+#include "../../../kernel/module/internal.h"
 
 #include "krr.h"
 
@@ -65,6 +71,7 @@ static phys_addr_t region, region_bytes;
 static unsigned long *shared_pages;	/* a bit per page frame; krr_share() */
 static u32 shared_count;		/* inert ranges found by walking page tables */
 static DEFINE_MUTEX(control_mutex);
+bool krr_start_pending;
 
 static int __init krr_setup(char *arg)
 {
@@ -72,6 +79,37 @@ static int __init krr_setup(char *arg)
 	return 0;
 }
 early_param("krr", krr_setup);
+
+#ifdef CONFIG_KRR_UNHOOK
+u64 krr_unhooked;
+
+static const struct {
+	const char *name;
+	u8 kind;
+} kinds[] = {
+#define X(NAME, name, shape, id, desc) { #name, KRR_EV_##NAME },
+	KRR_EVENTS(X)
+#undef X
+};
+
+/* krr_unhook=KIND,...: as if their hooks were not there; for tests of the tests */
+static int __init unhook_setup(char *arg)
+{
+	char *name;
+	int i;
+
+	while ((name = strsep(&arg, ","))) {
+		for (i = 0; i < ARRAY_SIZE(kinds) && strcmp(kinds[i].name, name); i++)
+			;
+		if (i == ARRAY_SIZE(kinds))
+			pr_err("krr_unhook=%s: no such kind of event\n", name);
+		else
+			krr_unhooked |= BIT_ULL(KRR_KIND_ID(kinds[i].kind));
+	}
+	return 0;
+}
+early_param("krr_unhook", unhook_setup);
+#endif
 
 /* --- the region ---------------------------------------------------------------- */
 
@@ -195,7 +233,8 @@ static const struct mm_walk_ops settle_ops = {
 	.test_walk = walk_all,
 };
 
-static void walk_user_page_tables(const struct mm_walk_ops *ops)
+/* Call @fn(mm, arg) for the memory of each process, its mmap lock held. */
+static void for_each_mm(void (*fn)(struct mm_struct *mm, void *arg), void *arg)
 {
 	struct task_struct *p;
 
@@ -218,10 +257,15 @@ static void walk_user_page_tables(const struct mm_walk_ops *ops)
 		if (!mm)
 			continue;
 		mmap_read_lock(mm);
-		walk_page_range(mm, 0, TASK_SIZE_MAX, ops, NULL);
+		fn(mm, arg);
 		mmap_read_unlock(mm);
 		mmput(mm);
 	}
+}
+
+static void walk_page_tables(struct mm_struct *mm, void *ops)
+{
+	walk_page_range(mm, 0, TASK_SIZE_MAX, ops, NULL);
 }
 
 static noinstr void prepare(void)
@@ -264,8 +308,10 @@ static noinstr u64 krr_c_park_start(unsigned long nr_cpus)
 	while ((cmd = smp_load_acquire(&krr_hdr->command)) == KRR_CMD_NONE) {
 		/* the host's death is found by one CPU, for all */
 		if (one + 1 == nr_cpus &&
-		    krr_raw_tsc() - since > KRR_HOST_PATIENCE_MS * krr_hdr->tsc_khz)
+		    krr_raw_tsc() - since > KRR_HOST_PATIENCE_MS * krr_hdr->tsc_khz) {
+			g->no_answer = 1;
 			krr_hdr->command = KRR_CMD_ABORT;
+		}
 		krr_pause();
 	}
 	if (cmd != KRR_CMD_RECORD && cmd != KRR_CMD_REPLAY)
@@ -311,10 +357,11 @@ void krr_inert(const void *p, u32 len)
 		r[krr_hdr->inert_count++] =
 			(struct krr_range){ slow_virt_to_phys((void *)p), len };
 }
+EXPORT_SYMBOL_GPL(krr_inert);
 
 /*
  * Outside the domain: stacks of entry code that runs before the RR lock is
- * taken or after it is given up, and of NMIs; the recorder's scratch words; what
+ * taken or after it is given up, of NMIs, and of #DB (sysenter with TF set); the recorder's scratch words; what
  * a CPU that is not in the kernel now has pushed on its way in.
  */
 static void list_inert_cpu(int cpu)
@@ -322,9 +369,13 @@ static void list_inert_cpu(int cpu)
 	struct cpu_entry_area *area = get_cpu_entry_area(cpu);
 	struct task_struct *task = per_cpu(current_task, cpu);
 
+	u32 i;
+
 	krr_inert(&area->entry_stack_page, PAGE_SIZE);
-	krr_inert((void *)CEA_ESTACK_BOT(&area->estacks, NMI), PAGE_SIZE);
-	krr_inert((void *)CEA_ESTACK_BOT(&area->estacks, NMI) + PAGE_SIZE, PAGE_SIZE);
+	for (i = 0; i < EXCEPTION_STKSZ; i += PAGE_SIZE) {
+		krr_inert((void *)CEA_ESTACK_BOT(&area->estacks, NMI) + i, PAGE_SIZE);
+		krr_inert((void *)CEA_ESTACK_BOT(&area->estacks, DB) + i, PAGE_SIZE);
+	}
 	krr_inert(per_cpu_ptr(&krr_mode, cpu), sizeof(u32));
 	krr_inert(per_cpu_ptr(&krr_sp, cpu), sizeof(u64));
 	krr_inert(per_cpu_ptr(&krr_target, cpu), sizeof(u64));
@@ -368,12 +419,14 @@ void krr_share(struct page **pages, unsigned int n)
 	while (shared_pages && n--)
 		set_bit(page_to_pfn(pages[n]), shared_pages);
 }
+EXPORT_SYMBOL_GPL(krr_share);
 
 void krr_unshare(struct page **pages, unsigned int n)
 {
 	while (shared_pages && n--)
 		clear_bit(page_to_pfn(pages[n]), shared_pages);
 }
+EXPORT_SYMBOL_GPL(krr_unshare);
 
 /* The inert ranges of this moment, after those found in page tables. */
 static void list_inert(void)
@@ -389,6 +442,17 @@ static void list_inert(void)
 		list_inert_cpu(cpu);
 }
 
+static __printf(1, 2) int refuse(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vscnprintf(krr_hdr->message, sizeof(krr_hdr->message), fmt, args);
+	va_end(args);
+	pr_err("can't be recorded: %s\n", krr_hdr->message);
+	return -EOPNOTSUPP;
+}
+
 /* --- the static key ------------------------------------------------------------ */
 
 /*
@@ -398,6 +462,9 @@ static void list_inert(void)
  * that is long gone is then hit again and again: an input that no hook sees, and
  * in the idle loop a livelock.  For the INT3 of other keys the first byte of each
  * site is written again, which makes QEMU drop what it made of it.
+ *
+ * text_poke_kgdb() is text_poke() for a machine that stands still; the mutex that
+ * the latter wants to see held is held by the task that waits for flip_key().
  */
 struct flip {
 	bool on;
@@ -410,28 +477,36 @@ static void write_site(struct jump_entry *e, bool on)
 	int size = arch_jump_entry_size(e);
 
 	if (on)
-		text_poke(site, text_gen_insn(size == 2 ? JMP8_INSN_OPCODE : JMP32_INSN_OPCODE,
-					      site, (void *)jump_entry_target(e)), size);
+		text_poke_kgdb(site, text_gen_insn(size == 2 ? JMP8_INSN_OPCODE : JMP32_INSN_OPCODE,
+						   site, (void *)jump_entry_target(e)), size);
 	else
-		text_poke(site, x86_nops[size], size);
+		text_poke_kgdb(site, x86_nops[size], size);
 }
 
-static void write_sites(bool on)
+static void write_sites(struct jump_entry *e, unsigned int n, bool on)
 {
-	struct jump_entry *e;
-
-	for (e = __start___jump_table; e < __stop___jump_table; e++) {
+	for (; n--; e++) {
 		u8 *site = (u8 *)jump_entry_code(e), same;
 
-		if (jump_entry_is_init(e) || !core_kernel_text((unsigned long)site))
+		if (jump_entry_is_init(e))
 			continue;
 		if (jump_entry_key(e) == &krr_key.key) {
 			write_site(e, on);
 		} else {
 			same = *site;
-			text_poke(site, &same, 1);
+			text_poke_kgdb(site, &same, 1);
 		}
 	}
+}
+
+static void write_all_sites(bool on)
+{
+	struct module *mod;
+
+	write_sites(__start___jump_table, __stop___jump_table - __start___jump_table, on);
+	list_for_each_entry(mod, &modules, list)
+		if (mod->state != MODULE_STATE_UNFORMED)
+			write_sites(mod->jump_entries, mod->num_jump_entries, on);
 	atomic_set(&krr_key.key.enabled, on);
 }
 
@@ -443,7 +518,7 @@ static int flip_key(void *arg)
 	if (smp_processor_id() == cpumask_first(cpu_online_mask)) {
 		while (READ_ONCE(f->arrived) < num_online_cpus())
 			krr_pause();
-		write_sites(f->on);
+		write_all_sites(f->on);
 		smp_store_release(&f->done, 1);
 	}
 	while (!smp_load_acquire(&f->done))
@@ -453,15 +528,25 @@ static int flip_key(void *arg)
 }
 
 /* All hooks look at krr_mode from now on, or no longer. */
-static void arm(bool on)
+static int arm(bool on)
 {
 	struct flip f = { .on = on };
+	struct module *mod;
+	int err = 0;
 
-	cpus_read_lock();
-	mutex_lock(&text_mutex);
-	stop_machine_cpuslocked(flip_key, &f, cpu_online_mask);
-	mutex_unlock(&text_mutex);
-	cpus_read_unlock();
+	mutex_lock(&module_mutex);
+	list_for_each_entry(mod, &modules, list)
+		if (on && mod->state != MODULE_STATE_LIVE)
+			err = refuse("module %s is being loaded or removed: try again", mod->name);
+	if (!err) {
+		cpus_read_lock();
+		mutex_lock(&text_mutex);
+		stop_machine_cpuslocked(flip_key, &f, cpu_online_mask);
+		mutex_unlock(&text_mutex);
+		cpus_read_unlock();
+	}
+	mutex_unlock(&module_mutex);
+	return err;
 }
 
 static int park_start(void *unused)
@@ -480,17 +565,6 @@ static int park_end(void *reason)
 }
 
 /* --- what cannot be recorded ------------------------------------------------------ */
-
-static __printf(1, 2) int refuse(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	vscnprintf(krr_hdr->message, sizeof(krr_hdr->message), fmt, args);
-	va_end(args);
-	pr_err("not recording: %s\n", krr_hdr->message);
-	return -EOPNOTSUPP;
-}
 
 /* Device memory is logged where virtio rings are read; other DMA would be missed. */
 static int check_pci(void)
@@ -514,6 +588,28 @@ static int check_pci(void)
 	return 0;
 }
 
+/* Programs read such a map by plain loads. */
+static void find_mapped_bpf_map(struct mm_struct *mm, void *found)
+{
+	VMA_ITERATOR(vmi, mm, 0);
+	struct vm_area_struct *vma;
+
+	for_each_vma(vmi, vma)
+		if (vma->vm_file && vma->vm_file->f_op == &bpf_map_fops &&
+		    vma->vm_flags & VM_WRITE)
+			*(bool *)found = true;
+}
+
+static int check_mappings(void)
+{
+	bool found = false;
+
+	for_each_mm(find_mapped_bpf_map, &found);
+	if (found)
+		return refuse("a process has a BPF map mapped writable; programs would read what no hook sees");
+	return 0;
+}
+
 static int check_cpu(void)
 {
 	if (num_online_cpus() > KRR_MAX_CPUS)
@@ -533,12 +629,12 @@ static int check_cpu(void)
 
 static int check_supported(void)
 {
-	if (IS_ENABLED(CONFIG_KSM) || IS_ENABLED(CONFIG_ZSWAP) ||
+	if (IS_ENABLED(CONFIG_KSM) || IS_ENABLED(CONFIG_ZSWAP) || IS_ENABLED(CONFIG_ZRAM) ||
 	    IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE))
-		return refuse("this kernel has KSM, zswap or transparent huge pages built in");
-	if (krr_key.key.type & JUMP_TYPE_LINKED)
-		return refuse("a loaded module has hooks of krr in it; only built-in code can be recorded: unload it");
-	return check_cpu() ?: check_pci();
+		return refuse("this kernel has KSM, zswap, zram or transparent huge pages in it");
+	if (IS_ENABLED(CONFIG_TLS) || IS_ENABLED(CONFIG_CRYPTO_USER_API))
+		return refuse("this kernel has TLS or the crypto API for user mode in it, which read user pages");
+	return check_cpu() ?: check_pci() ?: check_mappings();
 }
 
 /* CPUs do not come or go during a recording. */
@@ -562,6 +658,18 @@ static int find_host(void)
 	return -ENODEV;
 }
 
+/*
+ * A task that was preempted between a hook's look at krr_mode and the plain
+ * operation would do that operation inside the domain.  With preempt=full that can
+ * be; from arm() on nobody is preempted at an interrupt's return until all CPUs
+ * are parked (krr_settling()), and here those are waited for who were before.
+ */
+static void leave_hooks(void)
+{
+	if (preempt_model_full())
+		synchronize_rcu_tasks();
+}
+
 static int start_recording(const char *name)
 {
 	int err;
@@ -574,17 +682,23 @@ static int start_recording(const char *name)
 	strscpy(krr_hdr->name, name, sizeof(krr_hdr->name));
 	krr_hdr->message[0] = 0;
 	krr_hdr->nr_cpus = num_online_cpus();
-	krr_g->arrived = 0;
-	arm(true);
+	krr_g->arrived = krr_g->no_answer = 0;
+	WRITE_ONCE(krr_start_pending, true);
+	err = arm(true);
+	if (err)
+		goto out;
+	leave_hooks();
 	shared_count = 0;
-	walk_user_page_tables(&settle_ops);
+	for_each_mm(walk_page_tables, (void *)&settle_ops);
 	stop_machine(park_start, NULL, cpu_online_mask);
 	if (krr_g->mode == KRR_MODE_OFF) {
 		arm(false);
 		krr_hdr->state = KRR_ST_IDLE;
-		return -ETIMEDOUT;
+		err = krr_g->no_answer ? -ETIMEDOUT : -ECANCELED;
 	}
-	return 0;
+out:
+	WRITE_ONCE(krr_start_pending, false);
+	return err;
 }
 
 static int stop_recording(enum krr_stop reason)
@@ -592,12 +706,43 @@ static int stop_recording(enum krr_stop reason)
 	if (krr_g->mode == KRR_MODE_OFF)
 		return -EINVAL;
 	krr_hdr->inert_count = 0;
-	walk_user_page_tables(&shared_ops);
+	for_each_mm(walk_page_tables, (void *)&shared_ops);
 	shared_count = krr_hdr->inert_count;
 	stop_machine(park_end, (void *)(long)reason, cpu_online_mask);
 	arm(false);
 	return 0;
 }
+
+/* --- met while recording --------------------------------------------------------- */
+
+static const char *unsupported_what;
+
+static void stop_unsupported(struct work_struct *work)
+{
+	mutex_lock(&control_mutex);
+	if (krr_on()) {
+		refuse("%s", unsupported_what);
+		stop_recording(KRR_STOP_UNSUPPORTED);
+	}
+	mutex_unlock(&control_mutex);
+}
+
+static DECLARE_WORK(unsupported_work, stop_unsupported);
+
+/**
+ * krr_unsupported() - something happens that can't be recorded
+ * @what: in words, a literal
+ *
+ * The recording ends soon, with reason KRR_STOP_UNSUPPORTED.  Any context.
+ */
+void krr_unsupported(const char *what)
+{
+	if (!krr_on())
+		return;
+	unsupported_what = what;
+	schedule_work(&unsupported_work);
+}
+EXPORT_SYMBOL_GPL(krr_unsupported);
 
 /* --- panic ------------------------------------------------------------------------ */
 

@@ -6,6 +6,7 @@
  * All functions here run on the recorder's stack with hardware IF 0, called by
  * entry.S or krr_call().
  */
+#include <linux/export.h>
 #include <linux/sched.h>
 #include <asm/debugreg.h>
 #include <asm/desc.h>
@@ -27,6 +28,7 @@
 #define WINDOW_FLAGS	0x246		/* see entry.S */
 
 DEFINE_PER_CPU(u32, krr_mode);
+EXPORT_PER_CPU_SYMBOL_GPL(krr_mode);
 DEFINE_PER_CPU(u64, krr_vif);
 DEFINE_PER_CPU(u64, krr_pos);
 DEFINE_PER_CPU(u64, krr_stack);
@@ -35,6 +37,8 @@ DEFINE_PER_CPU(u64, krr_target);
 DEFINE_PER_CPU(u32, krr_vector);
 DEFINE_PER_CPU(u64, krr_error);
 DEFINE_PER_CPU(u64, krr_dr6);
+static DEFINE_PER_CPU(u64, krr_suspended_by);	/* its pt_regs */
+static DEFINE_PER_CPU(u32, krr_suspended_mode);
 
 /* --- entry from and return to user mode ------------------------------------ */
 
@@ -64,13 +68,6 @@ static noinstr u32 current_vector(void)
 	return vec == DEVICE_VECTOR ? (u8)this_cpu_read(krr_error) : vec;
 }
 
-static __always_inline bool has_error_code(u32 vec)
-{
-	return vec < 32 && (1u << vec & (1u << X86_TRAP_DF | 1u << X86_TRAP_TS |
-		1u << X86_TRAP_NP | 1u << X86_TRAP_SS | 1u << X86_TRAP_GP |
-		1u << X86_TRAP_PF | 1u << X86_TRAP_AC | 1u << X86_TRAP_CP));
-}
-
 /* Word @i of an entry as KRR_EV_ENTRY has it; @last is what it was before. */
 static noinstr u64 entry_word(const struct pt_regs *regs, int i, u32 vec, u64 last)
 {
@@ -83,25 +80,15 @@ static noinstr u64 entry_word(const struct pt_regs *regs, int i, u32 vec, u64 la
 
 static noinstr void log_entry(const struct pt_regs *regs)
 {
-	u64 *last = krr_this()->entry.word;
-	u8 buf[16 + KRR_NR_ENTRY_WORDS * 10], diffs[KRR_NR_ENTRY_WORDS * 10];
-	u8 *p = buf, *d = diffs;
-	u32 vec = current_vector(), changed = 0;
-	u64 w;
+	u64 *last = krr_this()->entry.word, now[KRR_NR_ENTRY_WORDS];
+	u8 buf[KRR_ENTRY_MAX], *end;
+	u32 vec = current_vector();
 	int i;
 
-	for (i = 0; i < KRR_NR_ENTRY_WORDS; i++) {
-		w = entry_word(regs, i, vec, last[i]);
-		if (w == last[i])
-			continue;
-		changed |= 1u << i;
-		d = krr_varint_put(d, krr_zigzag(w - last[i]));
-		last[i] = w;
-	}
-	p = krr_varint_put(p, vec);
-	p = krr_varint_put(p, krr_zigzag(has_error_code(vec) ? this_cpu_read(krr_error) : 0));
-	p = krr_varint_put(p, changed);
-	krr_put_bytes(KRR_EV_ENTRY, SITE_ENTRY, buf, p - buf, diffs, d - diffs);
+	for (i = 0; i < KRR_NR_ENTRY_WORDS; i++)
+		now[i] = entry_word(regs, i, vec, last[i]);
+	end = krr_entry_put(buf, last, now, vec, this_cpu_read(krr_error));
+	krr_put_bytes(KRR_EV_ENTRY, SITE_ENTRY, buf, end - buf, NULL, 0);
 }
 
 /* krr_enter_user() */
@@ -117,35 +104,24 @@ noinstr u64 krr_c_entry(unsigned long regs, unsigned long b, unsigned long c,
 	return 0;
 }
 
-static noinstr void decode_entry(struct krr_launch *l, u32 *vec, u64 *error)
-{
-	const struct krr_event *e = krr_take(KRR_EV_ENTRY, SITE_ENTRY);
-	const u8 *p = e->bytes, *end = p + e->bytes_len;
-	u32 changed;
-	int i;
-
-	*vec = krr_varint_get(&p, end);
-	*error = krr_unzigzag(krr_varint_get(&p, end));
-	changed = krr_varint_get(&p, end);
-	for (i = 0; i < KRR_NR_ENTRY_WORDS; i++)
-		if (changed & 1u << i)
-			l->word[i] += krr_unzigzag(krr_varint_get(&p, end));
-}
-
 static noinstr void __noreturn replay_entry(void)
 {
 	struct krr_launch *l = &krr_this()->entry;
 	struct x86_hw_tss *tss = &this_cpu_ptr(&cpu_tss_rw)->x86_tss;
-	u64 error;
+	const struct krr_event *e = krr_take(KRR_EV_ENTRY, SITE_ENTRY);
 	u32 vec;
 
-	decode_entry(l, &vec, &error);
+	if (krr_entry_get(e->bytes, e->bytes + e->bytes_len, l->word, &vec, &l->error))
+		krr_diverge("an entry that can't be decoded", KRR_EV_ENTRY, SITE_ENTRY, 0,
+			    e->bytes_len);
 	if (vec == KRR_VEC_SYSCALL)
 		krr_launch(krr_launch_syscall, l);
 	if (vec == KRR_VEC_SYSENTER) {
 		l->sp = tss->sp0;
 		krr_launch(krr_launch_sysenter, l);
 	}
+	if (vec == KRR_VEC_SYSCALL32)
+		krr_launch(krr_launch_syscall32, l);
 	if (vec >= 256)
 		krr_diverge("an entry that this version can't replay", KRR_EV_ENTRY, SITE_ENTRY,
 			    0, vec);
@@ -155,8 +131,7 @@ static noinstr void __noreturn replay_entry(void)
 		asm volatile("movq %0, %%db6" : : "r" (l->word[KRR_ENTRY_CR2]));
 	l->handler = krr_idt[vec];
 	l->sp = krr_ist[vec] ? tss->ist[krr_ist[vec] - 1] : tss->sp0;
-	l->has_error = has_error_code(vec);
-	l->error = error;
+	l->has_error = krr_has_error_code(vec);
 	krr_launch(krr_launch_gate, l);
 }
 
@@ -249,6 +224,27 @@ noinstr u64 krr_c_trap(unsigned long r, unsigned long b, unsigned long c, unsign
 	regs->ss = __KERNEL_DS;		/* 0 or this, by the history of the CPU */
 	this_cpu_write(krr_vif, 0);
 	return 0;
+}
+
+/* krr_enter_nmi() */
+noinstr u64 krr_c_trap_anywhere(unsigned long r, unsigned long b, unsigned long c,
+				unsigned long d, unsigned long site)
+{
+	if (!krr_this()->outside)
+		return krr_c_trap(r, b, c, d, site);
+	this_cpu_write(krr_suspended_by, r);
+	this_cpu_write(krr_suspended_mode, this_cpu_read(krr_mode));
+	this_cpu_write(krr_mode, KRR_MODE_OFF);
+	return 0;
+}
+
+/* krr_come_back() - the end of what krr_c_trap_anywhere() kept out of the domain */
+noinstr void krr_come_back(struct pt_regs *regs)
+{
+	if (this_cpu_read(krr_suspended_by) != (u64)regs)
+		return;
+	this_cpu_write(krr_suspended_by, 0);
+	this_cpu_write(krr_mode, this_cpu_read(krr_suspended_mode));
 }
 
 /* krr_leave_trap() */
@@ -344,6 +340,7 @@ noinstr u64 krr_c_delay(unsigned long cycles, unsigned long b, unsigned long c,
 		krr_pause();
 	return 0;
 }
+EXPORT_SYMBOL_GPL(krr_c_delay);
 
 /* --- scalar and byte inputs -------------------------------------------------- */
 
@@ -353,7 +350,7 @@ noinstr u64 krr_c_tsc(unsigned long a, unsigned long b, unsigned long c, unsigne
 	struct krr_global *g = krr_g;
 	u64 v;
 
-	if (krr_recording()) {
+	if (krr_recording() || krr_is_unhooked(KRR_EV_TSC)) {
 		v = krr_raw_tsc();
 		krr_put1(KRR_EV_TSC, site, krr_zigzag(v - g->tsc));
 	} else {
@@ -362,6 +359,7 @@ noinstr u64 krr_c_tsc(unsigned long a, unsigned long b, unsigned long c, unsigne
 	g->tsc = v;
 	return v;
 }
+EXPORT_SYMBOL_GPL(krr_c_tsc);
 
 /* krr_input() */
 noinstr u64 krr_c_value(unsigned long kind, unsigned long raw, unsigned long c,
@@ -372,6 +370,7 @@ noinstr u64 krr_c_value(unsigned long kind, unsigned long raw, unsigned long c,
 	krr_put1(kind, site, raw);
 	return raw;
 }
+EXPORT_SYMBOL_GPL(krr_c_value);
 
 /* krr_bytes() */
 noinstr u64 krr_c_bytes(unsigned long kind, unsigned long buf, unsigned long len,
@@ -381,6 +380,8 @@ noinstr u64 krr_c_bytes(unsigned long kind, unsigned long buf, unsigned long len
 	u8 *p = (u8 *)buf;
 	u32 n;
 
+	if (krr_is_unhooked(kind))
+		return 0;
 	for (; len; p += n, len -= n) {
 		n = min_t(unsigned long, len, KRR_MAX_BYTES / 2);
 		if (krr_recording()) {
@@ -394,6 +395,7 @@ noinstr u64 krr_c_bytes(unsigned long kind, unsigned long buf, unsigned long len
 	}
 	return 0;
 }
+EXPORT_SYMBOL_GPL(krr_c_bytes);
 
 /* --- the end ------------------------------------------------------------------ */
 

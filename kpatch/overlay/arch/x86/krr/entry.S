@@ -14,6 +14,7 @@
 #include <linux/linkage.h>
 #include <asm/asm.h>
 #include <asm/asm-offsets.h>
+#include <asm/export.h>
 #include <asm/krr.h>
 #include <asm/percpu.h>
 #include <asm/processor-flags.h>
@@ -85,11 +86,23 @@ SYM_CODE_START_LOCAL(krr_raise_idle)
 	RAISE_AT krr_idle_ip
 SYM_CODE_END(krr_raise_idle)
 
+.macro INSTRUMENTED mark
+#ifdef CONFIG_NOINSTR_VALIDATION
+.Lmark\@:
+	nop
+	.pushsection .discard.\mark
+	.long	.Lmark\@ - .
+	.popsection
+#endif
+.endm
+
 /* u64 krr_thunk(RAX = fn, RDI, RSI, RDX, RCX): krr_call() of <asm/krr.h>. */
 SYM_FUNC_START(krr_thunk)
 	movq	(%rsp), %r8
 	TO_RECORDER
+	INSTRUMENTED instr_begin	/* fn is noinstr, but objtool can't see which it is */
 	call	*%rax
+	INSTRUMENTED instr_end
 	TO_DOMAIN
 	xorl	%ecx, %ecx
 	xorl	%edx, %edx
@@ -101,6 +114,7 @@ SYM_FUNC_START(krr_thunk)
 	xorl	%r11d, %r11d
 	RET
 SYM_FUNC_END(krr_thunk)
+EXPORT_SYMBOL_GPL(krr_thunk)
 
 /* arch_local_save_flags(): RAX = flags, as far as IF is concerned. */
 SYM_FUNC_START(krr_save_fl)
@@ -113,6 +127,7 @@ SYM_FUNC_START(krr_save_fl)
 	popq	%rax
 	RET
 SYM_FUNC_END(krr_save_fl)
+EXPORT_SYMBOL_GPL(krr_save_fl)
 
 /* arch_local_irq_disable() */
 SYM_FUNC_START(krr_cli)
@@ -123,6 +138,7 @@ SYM_FUNC_START(krr_cli)
 1:	cli
 	RET
 SYM_FUNC_END(krr_cli)
+EXPORT_SYMBOL_GPL(krr_cli)
 
 /* arch_local_irq_enable(): a window if vIF was 0. */
 SYM_FUNC_START(krr_sti)
@@ -135,6 +151,7 @@ SYM_FUNC_START(krr_sti)
 1:	sti
 2:	RET
 SYM_FUNC_END(krr_sti)
+EXPORT_SYMBOL_GPL(krr_sti)
 
 /* krr_window(): a window if vIF is 1. */
 SYM_FUNC_START(krr_open_window)
@@ -144,6 +161,7 @@ SYM_FUNC_START(krr_open_window)
 	jne	krr_do_window
 1:	RET
 SYM_FUNC_END(krr_open_window)
+EXPORT_SYMBOL_GPL(krr_open_window)
 
 /*
  * The window: the only place in the domain where interrupts arrive.  Window n of
@@ -208,6 +226,7 @@ SYM_FUNC_START(krr_cpu_relax)
 	sti				/* recording ended while we waited */
 2:	RET
 SYM_FUNC_END(krr_cpu_relax)
+EXPORT_SYMBOL_GPL(krr_cpu_relax)
 
 /*
  * void krr_park(u32 *parked, u32 *serving, u32 ticket, u32 *mode)
@@ -309,7 +328,9 @@ SYM_CODE_START(krr_launch_gate)
 	jmp	krr_launch_regs
 SYM_CODE_END(krr_launch_gate)
 
-SYM_CODE_START(krr_launch_syscall)
+/* The instruction left ip and flags in RCX and R11, for 64-bit and 32-bit code alike. */
+.macro LAUNCH_SYSCALL name entry
+SYM_CODE_START(\name)
 	UNWIND_HINT_EMPTY
 	USER_SEGMENTS
 	movq	(0*8)(%rdi), %r15
@@ -328,8 +349,14 @@ SYM_CODE_START(krr_launch_syscall)
 	movq	(13*8)(%rdi), %rsi
 	movq	(19*8)(%rdi), %rsp
 	movq	(14*8)(%rdi), %rdi
-	jmp	entry_SYSCALL_64
-SYM_CODE_END(krr_launch_syscall)
+	jmp	\entry
+SYM_CODE_END(\name)
+.endm
+
+LAUNCH_SYSCALL krr_launch_syscall entry_SYSCALL_64
+#ifdef CONFIG_IA32_EMULATION
+LAUNCH_SYSCALL krr_launch_syscall32 entry_SYSCALL_compat
+#endif
 
 /* sysenter: the C side has put bp into sp and lost ip, both on its own. */
 SYM_CODE_START(krr_launch_sysenter)

@@ -13,7 +13,7 @@
 #include <linux/compiler.h>
 #include <linux/kernel.h>
 #include <linux/percpu.h>
-#include <uapi/linux/krr.h>
+#include <uapi/linux/krr_code.h>
 #include <asm/cpufeature.h>
 #include <asm/krr.h>
 #include <asm/processor-flags.h>
@@ -76,6 +76,7 @@ struct krr_global {
 	u32 turn ____cacheline_aligned;
 	u32 mode;		/* KRR_MODE_* of the recording as a whole */
 	u32 arrived, left;	/* CPUs at the barriers */
+	u32 no_answer;		/* of the host, at the start barrier */
 	u32 muted;		/* events are no longer logged (ring overrun) */
 	u32 hold_max;		/* TSC cycles after which a window yields */
 
@@ -95,6 +96,17 @@ extern u64 krr_ring_mask;
 extern u64 krr_idt[256];	/* handler addresses, of the IDT */
 extern u8 krr_ist[256];
 
+#ifdef CONFIG_KRR_UNHOOK
+extern u64 krr_unhooked;	/* bits: KRR_KIND_ID() */
+
+static __always_inline bool krr_is_unhooked(u8 kind)
+{
+	return krr_unhooked >> KRR_KIND_ID(kind) & 1;
+}
+#else
+static __always_inline bool krr_is_unhooked(u8 kind) { return false; }
+#endif
+
 DECLARE_PER_CPU(u32, krr_mode);
 DECLARE_PER_CPU(u64, krr_vif);
 DECLARE_PER_CPU(u64, krr_pos);
@@ -111,6 +123,7 @@ extern char krr_window_ip[], krr_idle_ip[], krr_park_end[], krr_poke_site[], krr
 
 void krr_launch_gate(struct krr_launch *l);
 void krr_launch_syscall(struct krr_launch *l);
+void krr_launch_syscall32(struct krr_launch *l);
 void krr_launch_sysenter(struct krr_launch *l);
 void krr_park(u32 *parked, u32 *serving, u32 ticket, u32 *mode);
 void krr_poke(void *dst, const void *src, unsigned long n);
@@ -181,8 +194,6 @@ void krr_put1(u8 kind, u64 site, u64 a);
 void krr_put2(u8 kind, u64 site, u64 a, u64 b);
 void krr_put_bytes(u8 kind, u64 site, const void *head, u32 head_len, const void *p, u32 len);
 u64 krr_pos_delta(void);
-u8 *krr_varint_put(u8 *p, u64 v);
-u64 krr_varint_get(const u8 **p, const u8 *end);
 
 /* log.c: consuming */
 const struct krr_event *krr_peek(void);
@@ -203,16 +214,6 @@ static __always_inline void __noreturn krr_diverge(const char *what, u8 want, u6
 {
 	krr_report_divergence(what, want, site, a, b);
 	krr_dead();
-}
-
-static __always_inline u64 krr_zigzag(s64 v)
-{
-	return ((u64)v << 1) ^ (u64)(v >> 63);
-}
-
-static __always_inline s64 krr_unzigzag(u64 v)
-{
-	return (s64)(v >> 1) ^ -(s64)(v & 1);
 }
 
 /* EFLAGS in the frame of a fault in a user access: AC as by stac, else nothing. */

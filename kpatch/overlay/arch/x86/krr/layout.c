@@ -57,5 +57,9 @@ void krr_fill_layout(struct krr_layout *l)
 	l->task_fpu_bytes = arch_task_struct_size - l->task_fpu;
 	l->slab_cache = offsetof(struct slab, slab_cache);
 	l->cache_size = offsetof(struct kmem_cache, size);
+	l->page_dtor = offsetof(struct page, compound_dtor);
+#ifdef CONFIG_HUGETLB_PAGE
+	l->dtor_hugetlb = HUGETLB_PAGE_DTOR;
+#endif
 	l->max_pfn = max_pfn;
 }

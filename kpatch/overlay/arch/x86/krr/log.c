@@ -20,45 +20,6 @@ static_assert(KRR_EV_RANDOM == KRR_K_RANDOM && KRR_EV_PORT == KRR_K_PORT &&
 	      KRR_EV_VBUF == KRR_K_VBUF && KRR_EV_PAGEREAD == KRR_K_PAGEREAD &&
 	      KRR_EV_SHARED == KRR_K_SHARED && KRR_EV_FPU == KRR_K_FPU);
 
-/**
- * krr_varint_put() - append a LEB128 varint
- * @p: room for 10 bytes
- * @v: value
- *
- * Return: the byte after it.
- */
-noinstr u8 *krr_varint_put(u8 *p, u64 v)
-{
-	while (v >= 0x80) {
-		*p++ = v | 0x80;
-		v >>= 7;
-	}
-	*p++ = v;
-	return p;
-}
-
-/**
- * krr_varint_get() - read a LEB128 varint
- * @p: cursor, moved behind it
- * @end: first byte that may not be read
- *
- * Return: the value; what is cut off reads as far as it goes.
- */
-noinstr u64 krr_varint_get(const u8 **p, const u8 *end)
-{
-	u64 v = 0;
-	int shift;
-
-	for (shift = 0; shift < 64 && *p < end; shift += 7) {
-		u8 b = *(*p)++;
-
-		v |= (u64)(b & 0x7f) << shift;
-		if (!(b & 0x80))
-			break;
-	}
-	return v;
-}
-
 /* --- producing ------------------------------------------------------------ */
 
 static noinstr void give_up_if_abandoned(void)
@@ -106,7 +67,7 @@ static __always_inline u8 *begin(u8 kind, u64 site, u32 payload)
 	struct krr_global *g = krr_g;
 	u8 *p;
 
-	if (unlikely(g->muted))
+	if (unlikely(g->muted) || krr_is_unhooked(kind))
 		return NULL;
 	if (unlikely(g->pos_head + payload + 2 - g->pos_tail > krr_ring_mask + 1) &&
 	    !make_room(payload + 2))
@@ -212,6 +173,15 @@ static noinstr void wait_for_bytes(void)
 	}
 }
 
+/* The host has checked every event; one that is cut off reads as far as it goes. */
+static __always_inline u64 get(const u8 **p, const u8 *end)
+{
+	u64 v;
+
+	krr_varint_get(p, end, &v);
+	return v;
+}
+
 /**
  * krr_peek() - the next event of the stream, not yet taken
  *
@@ -237,14 +207,14 @@ noinstr const struct krr_event *krr_peek(void)
 	e->bytes_len = 0;
 	switch (e->kind & KRR_SHAPE_MASK) {
 	case KRR_SHAPE_VV:
-		e->arg[0] = krr_varint_get(&p, end);
-		e->arg[1] = krr_varint_get(&p, end);
+		e->arg[0] = get(&p, end);
+		e->arg[1] = get(&p, end);
 		break;
 	case KRR_SHAPE_V:
-		e->arg[0] = krr_varint_get(&p, end);
+		e->arg[0] = get(&p, end);
 		break;
 	case KRR_SHAPE_B:
-		e->bytes_len = krr_varint_get(&p, end);
+		e->bytes_len = get(&p, end);
 		e->bytes = p;
 		p += e->bytes_len;
 		break;
@@ -272,8 +242,12 @@ static noinstr void consume(void)
  */
 noinstr const struct krr_event *krr_take(u8 kind, u64 site)
 {
-	const struct krr_event *e = krr_peek();
+	static const struct krr_event nothing = { .bytes = (const u8 *)"" };
+	const struct krr_event *e;
 
+	if (krr_is_unhooked(kind))
+		return &nothing;
+	e = krr_peek();
 	if (e->kind != kind)
 		krr_diverge("the log holds another kind of event here", kind, site, 0, 0);
 	if (e->fp != krr_fingerprint(this_cpu_read(krr_pos), site))

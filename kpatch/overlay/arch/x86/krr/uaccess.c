@@ -76,18 +76,19 @@ static noinstr bool take_fault(struct fault *f)
 		return false;
 	p = e->bytes;
 	end = p + e->bytes_len;
-	pos = c->pos_logged + krr_varint_get(&p, end);
+	krr_varint_get(&p, end, &v);
+	pos = c->pos_logged + v;
 	if (pos != this_cpu_read(krr_pos)) {
 		if (pos < this_cpu_read(krr_pos))
 			krr_diverge("a fault's position was passed without it", KRR_EV_UFAULT, 0,
 				    pos, this_cpu_read(krr_pos));
 		return false;
 	}
-	v = krr_varint_get(&p, end);
+	krr_varint_get(&p, end, &v);
 	f->label = v >> 16;
 	f->error = v;
-	f->cr2 = krr_varint_get(&p, end);
-	f->cx = krr_varint_get(&p, end);
+	krr_varint_get(&p, end, &f->cr2);
+	krr_varint_get(&p, end, &f->cx);
 	if (f->label >= krr_ua_sites_end - krr_ua_sites)
 		krr_diverge("a fault at an unknown place", KRR_EV_UFAULT, 0, 0, f->label);
 	c->pos_logged = pos;
@@ -127,18 +128,23 @@ noinstr u64 krr_c_uread_replay(u8 *dst, const void *src, unsigned long n, unsign
 {
 	struct krr_ua *ua = this_cpu_ptr(&krr_ua);
 	const struct krr_event *e;
-	unsigned long left, done = 0;
+	unsigned long done = 0;
 	const u8 *p, *end;
 	struct fault f;
+	u64 left;
 
 	if (take_fault(&f)) {
 		raise_copy(&f, (u64)dst, (u64)src, n, true);
 		return 1;
 	}
+	if (krr_is_unhooked(KRR_EV_UREAD)) {
+		ua->left = 0;
+		return 0;
+	}
 	e = krr_take(KRR_EV_UREAD, site);
 	p = e->bytes;
 	end = p + e->bytes_len;
-	left = krr_varint_get(&p, end);
+	krr_varint_get(&p, end, &left);
 	for (;;) {
 		if (left > n || end - p > n - left - done)
 			krr_diverge("a user read of another length", KRR_EV_UREAD, site, n,

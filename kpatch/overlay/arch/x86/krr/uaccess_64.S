@@ -468,6 +468,7 @@ SYM_FUNC_START(krr_cmpxchg_user4)
 	SITE .Lcmpxchg .Lcmpxchg_resume
 SYM_FUNC_END(krr_cmpxchg_user4)
 
+.pushsection .noinstr.text, "ax"
 /*
  * Replay's writes into user pages: void krr_poke(void *dst, const void *src, n).
  * On the recorder's stack; a fault ends it without a trace (krr_skip_fault()).
@@ -482,6 +483,7 @@ SYM_INNER_LABEL(krr_poke_end, SYM_L_GLOBAL)
 	RET
 	_ASM_EXTABLE_UA(krr_poke_site, krr_poke_end)
 SYM_FUNC_END(krr_poke)
+.popsection
 
 .pushsection .rodata.krr_ua_sites, "a"
 SYM_DATA_END_LABEL(krr_ua_sites, SYM_L_GLOBAL, krr_ua_sites_end)

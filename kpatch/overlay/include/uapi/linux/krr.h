@@ -64,7 +64,7 @@
 
 #define KRR_MAGIC		"KRRv1\0\r\n"	/* 8 bytes */
 #define KRR_MAGIC_LEN		8
-#define KRR_FORMAT_VERSION	1
+#define KRR_FORMAT_VERSION	2
 #define KRR_MAX_CPUS		8
 #define KRR_MIN_RING		(4u << 20)
 #define KRR_HDR_BYTES		16384u		/* hdr.ring_off */
@@ -139,11 +139,12 @@ enum krr_stop {
 };
 
 /*
- * KRR_EV_ENTRY: varint vector (KRR_VEC_* or 0..255), zigzag varint error code,
- * varint bitmap of the words that differ from this CPU's last entry (all zero
- * before the first), then per set bit, lowest first, the zigzag varint of the
- * difference.  Word i < 21 is pt_regs in memory order (r15 first, ss last);
- * word 21 is cr2, 22 is the fs, gs, ds and es selectors (16 bits each).
+ * KRR_EV_ENTRY: varint vector (KRR_VEC_* or 0..255), zigzag varint error code if
+ * the vector has one, varint bitmap of the words that are not what was guessed
+ * from this CPU's last entry (all zero before the first), then each of these
+ * words.  <linux/krr_code.h> has the order, the guesses and the coding of a word.
+ * Word i < 21 is pt_regs in memory order (r15 first, ss last); word 21 is cr2, 22
+ * is the fs, gs, ds and es selectors (16 bits each).
  */
 #define KRR_VEC_SYSCALL		256
 #define KRR_VEC_SYSENTER	257
@@ -207,7 +208,9 @@ struct krr_layout {
 	__u32 task_fpu, task_fpu_bytes;	/* user FPU save area in task_struct */
 	__u32 slab_cache;	/* offsetof(struct slab, slab_cache) */
 	__u32 cache_size;	/* offsetof(struct kmem_cache, size) */
-	__u32 cache_offset;	/* reserved, 0 */
+	__u32 page_dtor;	/* in the first tail: what kind of compound page, 1 byte */
+	__u32 dtor_hugetlb;	/* that of huge pages, 0 if there are none */
+	__u32 pad;
 	__u64 max_pfn;
 };
 

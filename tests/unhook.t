@@ -1,0 +1,50 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# unhook.t - the tests find a hook that is missing
+#
+# The kernel of the bugs variant takes krr_unhook=KIND,...: events of these kinds
+# are neither logged nor replayed, as if nobody had thought of the input.  Each
+# guest program below must then diverge, or leave memory that differs.
+. "$(dirname "$0")/lib.sh"
+
+# kind of event, program that has this input
+inputs="
+irq		pipe
+entry		pipe
+tsc		clock
+port		console
+mmio		sched
+reg		signals
+uread		files
+uread4		files
+ufault		mmap
+uatomic		futex
+virtio		pipe
+vbuf		pipe
+pageread	mapexec
+shared		uring
+fpu		compat
+acquire		futex
+"
+# shellcheck disable=SC2086 # words
+set -- $inputs
+plan $((1 + $# / 2))
+
+bugs=$O/kernel-bugs
+export KRR_KERNEL="$bugs/bzImage" KRR_VMLINUX="$bugs/vmlinux"
+
+record() {	# STATUS NAME KIND PROGRAM
+	case $4 in
+	console) load="echo krr >/dev/console; sleep 0.1" ;;
+	*)	load="/tests/$4 0.2" ;;
+	esac
+	exits "$1" "$2" "$krrctl" run --accel "$accel" --smp 2 --append "krr_unhook=$3" \
+		--record "$3" --verify -- /bin/sh -c "$load"
+}
+
+# nothing produces this kind, so the kernel is as good as any
+record 0 "all hooks are there: it replays" mark pipe || skip_rest "is there $bugs?"
+while [ $# -gt 1 ]; do
+	record 5 "without $1, $2 diverges" "$1" "$2"
+	shift 2
+done
