@@ -62,7 +62,7 @@ int krr_ram_use(struct krr_ram *ram, uint64_t at)
 	struct krr_hdr *h;
 	uint64_t off, bytes;
 
-	if (at & (PAGE - 1) || at + KRR_HDR_BYTES > ram->size)
+	if (at & (PAGE - 1) || ram->size < KRR_HDR_BYTES || at > ram->size - KRR_HDR_BYTES)
 		return -ENOENT;
 	h = (struct krr_hdr *)(ram->map + at);
 	if (memcmp(h->magic, KRR_MAGIC, KRR_MAGIC_LEN) || krr_load(&h->gpa) != at)
@@ -73,8 +73,8 @@ int krr_ram_use(struct krr_ram *ram, uint64_t at)
 			h->version, h->hdr_bytes, KRR_FORMAT_VERSION, sizeof(*h));
 		return -EPROTO;
 	}
-	off = h->ring_off;
-	bytes = h->ring_bytes;
+	off = krr_load(&h->ring_off);
+	bytes = krr_load(&h->ring_bytes);
 	if (bytes < KRR_MIN_RING || bytes & (bytes - 1) || off < sizeof(*h) || off & 63 ||
 	    off > ram->size || at + off > ram->size || bytes > ram->size - at - off) {
 		krr_err("the guest's krr header names a ring of %" PRIu64 " bytes at +%" PRIu64

@@ -183,6 +183,7 @@ static void hostile_headers(void **state)
 	assert_int_equal(krr_ram_use(&ram, HDR_AT), 0);
 	assert_int_equal(krr_ram_use(&ram, HDR_AT + 1), -ENOENT);
 	assert_int_equal(krr_ram_use(&ram, RAM_BYTES), -ENOENT);
+	assert_int_equal(krr_ram_use(&ram, UINT64_MAX - 4095), -ENOENT);
 	krr_ram_close(&ram);
 }
 
