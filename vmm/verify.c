@@ -20,11 +20,15 @@
 #define PTE_ADDR	0x000ffffffffff000ull
 #define TYPE_BASE	0xf0000000u
 #define PCP_PAGES	8ull		/* largest block on a CPU's own list of free pages */
+#define TABLE_LEVELS	3		/* of page tables, below the PGD */
+/* Each page that differs is looked up in the list; the guest has room for fewer. */
+#define MAX_INERT	16384u
 
 struct memory {
 	const struct krr_ram *ram;
 	struct krr_layout l;
 	uint8_t *vmalloc;	/* bitmap of pages that are mapped there */
+	uint8_t *walked[TABLE_LEVELS];	/* bitmaps of page tables, by level */
 	const struct krr_range *inert;	/* memory that devices write at any time */
 	uint32_t nr_inert;
 };
@@ -93,27 +97,55 @@ static uint64_t read_virt(const struct memory *m, uint64_t va, unsigned int len)
 	return pa == UINT64_MAX ? 0 : read_phys(m, pa, len);
 }
 
-static void mark(struct memory *m, uint64_t pa, uint64_t bytes)
+static uint8_t *new_bitmap(const struct memory *m)
 {
-	uint64_t end = pa + bytes;
-
-	for (; pa < end && pa < m->ram->size; pa += PAGE)
-		m->vmalloc[pa / PAGE / 8] |= (uint8_t)(1u << (pa / PAGE & 7));
+	return calloc(m->ram->size / PAGE / 8 + 1, 1);
 }
 
+/* Return: was it set? */
+static bool set_page_bit(uint8_t *bitmap, uint64_t pa)
+{
+	uint8_t bit = (uint8_t)(1u << (pa / PAGE & 7)), *p = &bitmap[pa / PAGE / 8];
+	bool old = *p & bit;
+
+	*p |= bit;
+	return old;
+}
+
+static bool page_bit(const uint8_t *bitmap, uint64_t pa)
+{
+	return bitmap[pa / PAGE / 8] >> (pa / PAGE & 7) & 1;
+}
+
+/* A mapping of 2 MiB or 1 GiB, the address a multiple of that. */
+static void mark_large(struct memory *m, uint64_t pa, uint64_t bytes)
+{
+	if (pa >= m->ram->size)
+		return;
+	if (bytes > m->ram->size - pa)
+		bytes = m->ram->size - pa;
+	memset(m->vmalloc + pa / PAGE / 8, 0xff, (bytes + PAGE * 8 - 1) / PAGE / 8);
+}
+
+/* A table may be its own entry: each is walked once at each level, or it takes hours. */
 static void mark_table(struct memory *m, uint64_t table, int shift)
 {
+	uint64_t e, pa;
 	unsigned int i;
-	uint64_t e;
 
+	if (table >= m->ram->size || set_page_bit(m->walked[(shift - 12) / 9], table))
+		return;
 	for (i = 0; i < 512; i++) {
 		e = read_phys(m, table + i * 8, 8);
+		pa = e & PTE_ADDR & ~((1ull << shift) - 1);
 		if (!(e & PTE_PRESENT))
 			continue;
-		if (shift == 12 || e & PTE_LARGE)
-			mark(m, e & PTE_ADDR & ~((1ull << shift) - 1), 1ull << shift);
-		else
+		if (shift > 12 && e & PTE_LARGE)
+			mark_large(m, pa, 1ull << shift);
+		else if (shift > 12)
 			mark_table(m, e & PTE_ADDR, shift - 9);
+		else if (pa < m->ram->size)
+			set_page_bit(m->vmalloc, pa);
 	}
 }
 
@@ -197,10 +229,16 @@ static bool on_free_list(const struct memory *m, uint64_t pa)
 	}
 }
 
+/* @bit is the guest's word. */
+static bool has_flag(uint64_t flags, uint32_t bit)
+{
+	return bit < 64 && flags >> bit & 1;
+}
+
 /* What hugetlbfs has is user memory, whether in use or in its pool. */
 static bool is_huge(const struct memory *m, uint64_t page, uint64_t flags)
 {
-	return m->l.dtor_hugetlb && flags >> m->l.bit_head & 1 &&
+	return m->l.dtor_hugetlb && has_flag(flags, m->l.bit_head) &&
 	       read_virt(m, page + m->l.sizeof_page + m->l.page_dtor, 1) == m->l.dtor_hugetlb;
 }
 
@@ -210,13 +248,13 @@ static enum krr_class class_by_page(const struct memory *m, uint64_t page)
 	uint64_t mapping = read_virt(m, page + m->l.page_mapping, 8);
 	uint32_t type = (uint32_t)read_virt(m, page + m->l.page_type, 4);
 
-	if (flags >> m->l.bit_slab & 1)
+	if (has_flag(flags, m->l.bit_slab))
 		return KRR_CLASS_SLAB;
 	if ((type & (TYPE_BASE | m->l.pgtype_buddy)) == TYPE_BASE)
 		return KRR_CLASS_FREE;
 	if ((type & (TYPE_BASE | m->l.pgtype_table)) == TYPE_BASE)
 		return KRR_CLASS_TABLE;
-	if (flags >> m->l.bit_reserved & 1)
+	if (has_flag(flags, m->l.bit_reserved))
 		return KRR_CLASS_RESERVED;
 	if (is_huge(m, page, flags))
 		return KRR_CLASS_ANON;
@@ -225,7 +263,7 @@ static enum krr_class class_by_page(const struct memory *m, uint64_t page)
 	if (mapping & 1)
 		return KRR_CLASS_ANON;
 	/* a deleted tmpfs file's page in a CPU's batch for the LRU has but its PG_swapbacked */
-	if (mapping || flags >> m->l.bit_lru & 1 || flags >> m->l.bit_swapbacked & 1)
+	if (mapping || has_flag(flags, m->l.bit_lru) || has_flag(flags, m->l.bit_swapbacked))
 		return KRR_CLASS_CACHE;
 	return KRR_CLASS_OTHER;
 }
@@ -272,7 +310,7 @@ static enum krr_class classify(const struct memory *m, uint64_t pa)
 		return KRR_CLASS_PERCPU;
 	if (c == KRR_CLASS_OTHER && (in_free_block(m, pa) || on_free_list(m, pa)))
 		return KRR_CLASS_FREE;
-	if (c == KRR_CLASS_OTHER && m->vmalloc[pa / PAGE / 8] >> (pa / PAGE & 7) & 1)
+	if (c == KRR_CLASS_OTHER && page_bit(m->vmalloc, pa))
 		return KRR_CLASS_VMALLOC;
 	return c;
 }
@@ -312,7 +350,7 @@ static void find_inert(struct memory *m)
 	uint64_t bytes = (uint64_t)h->inert_count * sizeof(*m->inert);
 
 	if (h->inert_off & 7 || at < m->ram->hdr_at || at > m->ram->size ||
-	    bytes > m->ram->size - at)
+	    bytes > m->ram->size - at || h->inert_count > MAX_INERT)
 		return;
 	m->inert = (const struct krr_range *)(m->ram->map + at);
 	m->nr_inert = h->inert_count;
@@ -405,6 +443,31 @@ static void compare_page(struct krr_verify *v, const struct memory *m,
 		note(v, m, replayed, KRR_CLASS_DEVICE, pa, device, cache);
 }
 
+static void free_maps(struct memory *m)
+{
+	int i;
+
+	free(m->vmalloc);
+	for (i = 0; i < TABLE_LEVELS; i++)
+		free(m->walked[i]);
+}
+
+static int make_maps(struct memory *m)
+{
+	int i;
+
+	m->vmalloc = new_bitmap(m);
+	for (i = 0; i < TABLE_LEVELS; i++) {
+		m->walked[i] = new_bitmap(m);
+		if (!m->walked[i])
+			break;
+	}
+	if (m->vmalloc && i == TABLE_LEVELS)
+		return 0;
+	free_maps(m);
+	return -ENOMEM;
+}
+
 /**
  * krr_verify() - compare two images of guest RAM
  * @recorded: at the end of the recording, header found
@@ -425,8 +488,7 @@ int krr_verify(const struct krr_ram *recorded, const struct krr_ram *replayed,
 	m.l = recorded->hdr->layout;
 	start = recorded->hdr->recorder_start;
 	end = recorded->hdr->recorder_end;
-	m.vmalloc = calloc(recorded->size / PAGE / 8 + 1, 1);
-	if (!m.vmalloc)
+	if (make_maps(&m))
 		return -ENOMEM;
 	mark_vmalloc(&m);
 	find_inert(&m);
@@ -440,6 +502,6 @@ int krr_verify(const struct krr_ram *recorded, const struct krr_ram *replayed,
 		if (memcmp(recorded->map + pa, replayed->map + pa, PAGE))
 			compare_page(v, &m, replayed, pa);
 	}
-	free(m.vmalloc);
+	free_maps(&m);
 	return 0;
 }

@@ -13,6 +13,7 @@
 #define PGD_AT		(1ull << 20)
 #define PAGES_AT	(6ull << 20)		/* struct pages: one 2 MiB page */
 #define VMEMMAP		0xffffea0000000000ull
+#define VMALLOC		0xffffc90000000000ull
 #define DIRECT		0xffff888000000000ull
 #define KERNEL		0xffffffff80000000ull
 #define PAGE_SIZE	64u			/* of struct page */
@@ -215,6 +216,10 @@ static void inert_ranges(void **state)
 	a.hdr->inert_off = 8192;
 	a.hdr->inert_count = UINT32_MAX;
 	differ(page, KRR_CLASS_OTHER);
+	/* in RAM, but longer than any that a guest makes */
+	a.hdr->inert_count = 100000;
+	r[1] = (struct krr_range){ page, 4096 };
+	differ(page, KRR_CLASS_OTHER);
 	a.hdr->inert_count = 0;
 }
 
@@ -246,6 +251,55 @@ static void hostile_tables(void **state)
 	put(&a, PGD_AT + 4096 + (VMEMMAP >> 30 & 511) * 8, keep);
 }
 
+/* A table that is its own entry 512 times, at every level, is walked in no time. */
+static void tables_in_circles(void **state)
+{
+	const uint64_t table = 14ull << 20, page = 12ull << 20;
+	uint8_t *keep = malloc(4096);
+	unsigned int i;
+
+	(void)state;
+	assert_non_null(keep);
+	memcpy(keep, a.map + PGD_AT, 4096);
+	for (i = 0; i < 512; i++)
+		put(&a, table + i * 8, table | 1);
+	memcpy(b.map + table, a.map + table, 4096);
+	for (i = VMALLOC >> 39 & 511; i < (VMEMMAP >> 39 & 511); i++)
+		put(&a, PGD_AT + i * 8, table | 1);
+	memcpy(b.map + PGD_AT, a.map + PGD_AT, 4096);
+	differ(table - 4096, KRR_CLASS_OTHER);
+	/* as the lowest level says, the table is all that is mapped */
+	differ(table + 4095, KRR_CLASS_VMALLOC);
+	/* one of 1 GiB, of which there is less */
+	put(&a, PGD_AT + 8192 + 8, 0x81);
+	put(&a, PGD_AT + (VMALLOC >> 39 & 511) * 8, (PGD_AT + 8192) | 1);
+	memcpy(b.map + PGD_AT, a.map + PGD_AT, 12288);
+	differ(page, KRR_CLASS_VMALLOC);
+	put(&a, PGD_AT + 8192 + 8, 0);
+	memcpy(a.map + PGD_AT, keep, 4096);
+	memset(a.map + table, 0, 4096);
+	memcpy(b.map + PGD_AT, a.map + PGD_AT, 12288);
+	memcpy(b.map + table, a.map + table, 4096);
+	free(keep);
+}
+
+/* Numbers of flags that no word has. */
+static void hostile_flags(void **state)
+{
+	struct krr_layout keep = a.hdr->layout;
+	const uint64_t page = 12ull << 20;
+
+	(void)state;
+	set_page(page, 0, UINT64_MAX);
+	a.hdr->layout.bit_slab = 64 + SLAB_BIT;
+	a.hdr->layout.bit_reserved = UINT32_MAX;
+	a.hdr->layout.bit_lru = 200;
+	differ(page + 100, KRR_CLASS_OTHER);
+	a.hdr->layout = keep;
+	differ(page + 100, KRR_CLASS_SLAB);
+	set_page(page, 0, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +309,8 @@ int main(void)
 		cmocka_unit_test(inert_ranges),
 		cmocka_unit_test(recorders_memory_is_left_out),
 		cmocka_unit_test(hostile_tables),
+		cmocka_unit_test(tables_in_circles),
+		cmocka_unit_test(hostile_flags),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
