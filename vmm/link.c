@@ -111,14 +111,23 @@ int krr_link_recv(struct krr_link *l, uint32_t *type, uint8_t **payload, uint32_
 	return 0;
 }
 
-static int wait_hello(struct krr_link *l, const uint64_t *nonce, unsigned int ms)
+/* 0: the deadline is over; a guest that talks all the time does not move it. */
+static unsigned int ms_left(uint64_t deadline)
 {
-	uint64_t deadline = krr_now_ns() + ms * 1000000ull;
+	uint64_t now = krr_now_ns();
+
+	return now < deadline ? (unsigned int)((deadline - now) / 1000000) + 1 : 0;
+}
+
+static int wait_hello(struct krr_link *l, const uint64_t *nonce, unsigned int timeout_ms)
+{
+	uint64_t deadline = krr_now_ns() + timeout_ms * 1000000ull;
 	uint32_t type, len;
+	unsigned int ms;
 	uint8_t *payload;
 	int err;
 
-	while (krr_now_ns() < deadline) {
+	while ((ms = ms_left(deadline))) {
 		err = krr_link_recv(l, &type, &payload, &len, ms);
 		if (err)
 			return err;
@@ -162,21 +171,24 @@ const char *krr_link_identity(const struct krr_link *l)
  * @type: of the request
  * @text: its payload, a string, or NULL
  * @reply: text of the answer, freed by free(), or NULL
- * @timeout_ms: of waiting
+ * @timeout_ms: of waiting, other frames from the guest included
  *
  * Return: what the guest answered: 0 or -errno; or as krr_link_recv().
  */
 int krr_link_request(struct krr_link *l, uint32_t type, const char *text, char **reply,
 		     unsigned int timeout_ms)
 {
+	uint64_t deadline = krr_now_ns() + timeout_ms * 1000000ull;
 	uint32_t got, len;
 	uint8_t *payload;
+	unsigned int ms;
 	int32_t result;
 	int err;
 
 	err = krr_link_send(l, type, text, text ? (uint32_t)strlen(text) + 1 : 0);
 	while (!err) {
-		err = krr_link_recv(l, &got, &payload, &len, timeout_ms);
+		ms = ms_left(deadline);
+		err = ms ? krr_link_recv(l, &got, &payload, &len, ms) : -ETIMEDOUT;
 		if (!err && got == KRR_FR_REPLY && len >= sizeof(result))
 			break;
 	}

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What the unit tests share. */
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "lib/manifest.h"
@@ -111,6 +114,42 @@ void make_manifest(struct krr_manifest *m, const char *name)
 	m->accel = krr_strf("tcg");
 	m->smp = 2;
 	m->mem = 512ull << 20;
+}
+
+static void *peer_run(void *arg)
+{
+	struct peer *p = arg;
+	int fd = accept4(p->listener, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd >= 0) {
+		p->talk(fd);
+		close(fd);
+	}
+	return NULL;
+}
+
+void peer_begin(struct peer *p, void (*talk)(int fd))
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+
+	signal(SIGPIPE, SIG_IGN);
+	p->talk = talk;
+	p->path = krr_strf("%s/peer", scratch);
+	assert_true(strlen(p->path) < sizeof(sa.sun_path));
+	strcpy(sa.sun_path, p->path);
+	unlink(p->path);
+	p->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(p->listener >= 0);
+	assert_int_equal(bind(p->listener, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(listen(p->listener, 1), 0);
+	assert_int_equal(pthread_create(&p->thread, NULL, peer_run, p), 0);
+}
+
+void peer_end(struct peer *p)
+{
+	pthread_join(p->thread, NULL);
+	close(p->listener);
+	free(p->path);
 }
 
 void quiet_begin(void)

@@ -3,6 +3,7 @@
 #ifndef KRR_UNIT_H
 #define KRR_UNIT_H
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,6 +32,20 @@ int scratch_file(const char *name, const void *data, size_t len);
 void make_header(uint8_t *image, uint64_t at, uint64_t ring_bytes);
 struct krr_manifest;
 void make_manifest(struct krr_manifest *m, const char *name);
+
+/*
+ * A thread behind a unix socket that plays QEMU, or the guest: @talk gets the
+ * connection of the first client.
+ */
+struct peer {
+	char *path;
+	int listener;
+	pthread_t thread;
+	void (*talk)(int fd);
+};
+
+void peer_begin(struct peer *p, void (*talk)(int fd));
+void peer_end(struct peer *p);
 
 /* Silence messages that a test provokes on purpose. */
 void quiet_begin(void);
