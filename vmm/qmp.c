@@ -67,7 +67,8 @@ static int read_line(struct krr_qmp *q, uint64_t deadline, json_t **line)
 	char *end;
 	int err;
 
-	memmove(q->buf, q->buf + q->used, q->have - q->used);
+	if (q->used)
+		memmove(q->buf, q->buf + q->used, q->have - q->used);
 	q->have -= q->used;
 	q->used = 0;
 	while (!(end = q->have ? memchr(q->buf, '\n', q->have) : NULL)) {

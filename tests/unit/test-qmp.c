@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* QMP: answers in pieces, events in between, refusals, nonsense, the end. */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "lib/util.h"
+#include "unit.h"
+#include "vmm/qmp.h"
+
+#define GREETING "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n{\"return\": {}}\r\n"
+
+static const char *says;	/* all that QEMU ever says */
+
+/* Byte by byte at first, so that lines come in pieces. */
+static void talk(int fd)
+{
+	size_t n = strlen(says), i = 0;
+	char buf[256];
+
+	for (; i < 10 && i < n; i++) {
+		krr_write_full(fd, says + i, 1);
+		krr_sleep_ms(1);
+	}
+	krr_write_full(fd, says + i, n - i);
+	shutdown(fd, SHUT_WR);
+	while (read(fd, buf, sizeof(buf)) > 0)
+		;
+}
+
+static int begin(struct peer *p, const char *text, struct krr_qmp **q)
+{
+	says = text;
+	peer_begin(p, talk);
+	return krr_qmp_connect(p->path, 5000, q);
+}
+
+static void end(struct peer *p, struct krr_qmp *q)
+{
+	krr_qmp_close(q);
+	peer_end(p);
+}
+
+static void calls(void **state)
+{
+	struct krr_qmp *q;
+	struct peer p;
+	json_t *r;
+	char *text;
+
+	(void)state;
+	assert_int_equal(begin(&p, GREETING "{\"event\": \"STOP\"}\r\n{\"return\": {\"a\": 7}}\r\n"
+			       "{\"event\": \"RESUME\"}\n{\"return\": \"RIP=1\\n\"}\n", &q), 0);
+	assert_int_equal(krr_qmp_call(q, "query-status", NULL, &r), 0);
+	assert_int_equal(json_integer_value(json_object_get(r, "a")), 7);
+	json_decref(r);
+	assert_int_equal(krr_qmp_hmp(q, "info registers", &text), 0);
+	assert_string_equal(text, "RIP=1\n");
+	free(text);
+	assert_int_equal(krr_qmp_call(q, "stop", NULL, NULL), -EPIPE);
+	end(&p, q);
+}
+
+static void refusal(void **state)
+{
+	struct krr_qmp *q;
+	struct peer p;
+	json_t *r = NULL;
+
+	(void)state;
+	assert_int_equal(begin(&p, GREETING "{\"error\": {\"desc\": \"no\"}}\n"
+			       "{\"error\": 1}\n{\"return\": {}}\n", &q), 0);
+	quiet_begin();
+	assert_int_equal(krr_qmp_call(q, "stop", NULL, &r), -EIO);
+	assert_int_equal(krr_qmp_call(q, "stop", NULL, &r), -EIO);
+	quiet_end();
+	assert_null(r);
+	assert_int_equal(krr_qmp_call(q, "stop", NULL, NULL), 0);
+	end(&p, q);
+}
+
+static void nonsense(void **state)
+{
+	static const char *const texts[] = { "\n", "{\n", "{} {}\n", "\"\\ud800\"\n" };
+	struct krr_qmp *q;
+	struct peer p;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(texts); i++) {
+		assert_int_equal(begin(&p, texts[i], &q), -EPROTO);
+		peer_end(&p);
+	}
+	assert_int_equal(begin(&p, "", &q), -EPIPE);
+	peer_end(&p);
+	/* an answer that is none: a result that is not there */
+	assert_int_equal(begin(&p, GREETING "[]\n7\n", &q), 0);
+	assert_int_equal(krr_qmp_call(q, "stop", NULL, &(json_t *){ NULL }), 0);
+	end(&p, q);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(calls),
+		cmocka_unit_test(refusal),
+		cmocka_unit_test(nonsense),
+	};
+
+	return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
+}
