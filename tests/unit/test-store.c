@@ -148,6 +148,23 @@ static void manifest_round_trip(void **state)
 	krr_manifest_free(&b);
 }
 
+/* Texts are printed: what a terminal would obey does not come through. */
+static void manifest_texts(void **state)
+{
+	__close_fd int dir = new_dir();
+	struct krr_manifest a = { 0 }, b;
+
+	(void)state;
+	fill(&a);
+	free(a.message);
+	a.message = krr_strf("a\33[2J\tb\n\xc2\x9b" "c\x7f \xc3\xbc");
+	assert_int_equal(krr_manifest_save(dir, &a), 0);
+	assert_int_equal(krr_manifest_load(dir, &b), 0);
+	assert_string_equal(b.message, "a?[2J\tb\n??c? \xc3\xbc");
+	krr_manifest_free(&a);
+	krr_manifest_free(&b);
+}
+
 static void put_text(int dir, const char *text)
 {
 	__close_fd int fd = openat(dir, "manifest.json", O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -208,6 +225,7 @@ int main(void)
 		cmocka_unit_test(life),
 		cmocka_unit_test(symlinks),
 		cmocka_unit_test(manifest_round_trip),
+		cmocka_unit_test(manifest_texts),
 		cmocka_unit_test(bad_manifests),
 	};
 

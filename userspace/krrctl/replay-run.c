@@ -134,7 +134,7 @@ static void print_end(const struct krr_replay *rp)
 	const struct krr_hdr *h = rp->ram.hdr;
 	__free_ptr char *message = krr_hdr_text(h->message, sizeof(h->message));
 
-	printf("%s: ended by %s%s%s\n", rp->rec->name, rp->rec->m.stop_reason,
+	printf("%s: ended by %s%s%s\n", rp->rec->name, rp->rec->m.stop_reason ?: "none",
 	       *message ? ": " : "", message);
 	if (krr_load(&h->stop_reason) == KRR_STOP_PANIC)
 		printf("%s: krrctl replay --console %s shows what the kernel printed\n",

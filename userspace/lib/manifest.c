@@ -163,6 +163,20 @@ static int wrong(const char *name, const char *what)
 	return -EBADMSG;
 }
 
+/* What a terminal would obey, ASCII or C1, has no place in texts that are printed. */
+static char *printable(const char *text)
+{
+	char *s = krr_strf("%s", text), *p;
+
+	for (p = s; *p; p++)
+		if (((uint8_t)*p < ' ' && *p != '\n' && *p != '\t') || *p == 0x7f)
+			*p = '?';
+	for (p = s; (p = strchr(p, '\xc2')); p++)
+		if (p[1] && (uint8_t)p[1] < 0xa0)
+			memcpy(p, "??", 2);
+	return s;
+}
+
 static int take_field(struct krr_manifest *m, const struct field *f, json_t *v)
 {
 	if (!v)
@@ -181,7 +195,7 @@ static int take_field(struct krr_manifest *m, const struct field *f, json_t *v)
 	case TEXT:
 		if (!json_is_string(v))
 			return wrong(f->name, "must be a string");
-		*text_of(m, f) = krr_strf("%s", json_string_value(v));
+		*text_of(m, f) = printable(json_string_value(v));
 		return 0;
 	}
 	return 0;
