@@ -25,7 +25,7 @@ int krr_ram_open_at(int dirfd, const char *name, bool writable, struct krr_ram *
 	struct stat st;
 
 	memset(ram, 0, sizeof(*ram));
-	ram->fd = openat(dirfd, name, (writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC);
+	ram->fd = openat(dirfd, name, KRR_O_READ | (writable ? O_RDWR : 0));
 	if (ram->fd < 0)
 		return -errno;
 	if (fstat(ram->fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size < (off_t)PAGE) {

@@ -18,8 +18,7 @@
 
 static int copy_start_ram(struct krr_replay *rp)
 {
-	__close_fd int from = openat(rp->rec->dirfd, "start.ram",
-				    O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	__close_fd int from = openat(rp->rec->dirfd, "start.ram", KRR_O_READ);
 	__close_fd int to = open(rp->vm.ram, O_RDWR | O_TRUNC | O_NOFOLLOW | O_CLOEXEC);
 	struct krr_copy copy;
 	struct stat st;
@@ -72,8 +71,7 @@ static int prepare_ram(struct krr_replay *rp)
 
 static int load_state(struct krr_replay *rp)
 {
-	__close_fd int fd = openat(rp->rec->dirfd, "start.state",
-				  O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	__close_fd int fd = openat(rp->rec->dirfd, "start.state", KRR_O_READ);
 	struct stat st;
 	int err;
 

@@ -6,9 +6,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/log.h"
 #include "lib/store.h"
 #include "lib/util.h"
 #include "unit.h"
+#include "vmm/ram.h"
 
 static void fill(struct krr_manifest *m)
 {
@@ -165,6 +167,27 @@ static void manifest_texts(void **state)
 	krr_manifest_free(&b);
 }
 
+/* Pipes instead of files, which nobody writes to, are not waited for. */
+static void pipes(void **state)
+{
+	__close_fd int dir = new_dir();
+	struct krr_log_reader *r;
+	struct krr_manifest m;
+	struct krr_ram ram;
+
+	(void)state;
+	alarm(60);
+	assert_int_equal(mkfifoat(dir, "manifest.json", 0600), 0);
+	assert_int_equal(mkfifoat(dir, "log.krr", 0600), 0);
+	quiet_begin();
+	assert_int_equal(krr_manifest_load(dir, &m), -EBADMSG);
+	assert_int_equal(krr_log_open(dir, "log.krr", false, &r), -EBADMSG);
+	assert_int_equal(krr_ram_open_at(dir, "log.krr", false, &ram), -EBADMSG);
+	quiet_end();
+	alarm(0);
+	krr_manifest_free(&m);
+}
+
 static void put_text(int dir, const char *text)
 {
 	__close_fd int fd = openat(dir, "manifest.json", O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -226,6 +249,7 @@ int main(void)
 		cmocka_unit_test(symlinks),
 		cmocka_unit_test(manifest_round_trip),
 		cmocka_unit_test(manifest_texts),
+		cmocka_unit_test(pipes),
 		cmocka_unit_test(bad_manifests),
 	};
 

@@ -77,8 +77,7 @@ static int compare_memory(struct krr_replay *rp, struct replay_verdict *v)
 
 static int compare_console(struct krr_replay *rp, struct replay_verdict *v)
 {
-	__close_fd int recorded = openat(rp->rec->dirfd, krr_file_name(KRR_FILE_CONSOLE),
-					 O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	__close_fd int recorded = openat(rp->rec->dirfd, krr_file_name(KRR_FILE_CONSOLE), KRR_O_READ);
 	__close_fd int replayed = open(rp->vm.console, O_RDONLY | O_CLOEXEC);
 	int err = krr_recording_check(rp->rec, KRR_FILE_CONSOLE);
 

@@ -280,7 +280,7 @@ int krr_log_open(int dirfd, const char *name, bool sealed, struct krr_log_reader
 	r->raw = malloc(KRR_LOG_MAX_RAW);
 	r->frame = malloc(ZSTD_compressBound(KRR_LOG_MAX_RAW));
 	r->zstd = ZSTD_createDCtx();
-	r->fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	r->fd = openat(dirfd, name, KRR_O_READ);
 	krr_decoder_init(&r->d);
 	err = r->raw && r->frame && r->zstd ? 0 : -ENOMEM;
 	if (!err && (r->fd < 0 || fstat(r->fd, &st) < 0)) {

@@ -243,8 +243,7 @@ int krr_recording_adopt(const char *name, struct krr_recording *rec)
 
 static int sum_file(const struct krr_recording *rec, enum krr_file f, char sum[KRR_SUM_TEXT])
 {
-	__close_fd int fd = openat(rec->dirfd, krr_file_name(f),
-				   O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	__close_fd int fd = openat(rec->dirfd, krr_file_name(f), KRR_O_READ);
 
 	return fd < 0 ? -errno : krr_sum_fd(fd, sum);
 }

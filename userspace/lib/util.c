@@ -325,7 +325,7 @@ ssize_t krr_pread_full(int fd, void *buf, size_t len, off_t at)
  */
 char *krr_read_file_at(int dirfd, const char *name, size_t limit)
 {
-	__close_fd int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	__close_fd int fd = openat(dirfd, name, KRR_O_READ);
 	ssize_t n;
 	char *s;
 

@@ -13,6 +13,7 @@
 #ifndef KRR_LIB_UTIL_H
 #define KRR_LIB_UTIL_H
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,6 +31,9 @@ static inline void krr_cleanup_fclose(FILE **f) { if (*f) fclose(*f); }
 #define __free_ptr	__attribute__((cleanup(krr_cleanup_free)))
 #define __close_fd	__attribute__((cleanup(krr_cleanup_close)))
 #define __close_file	__attribute__((cleanup(krr_cleanup_fclose)))
+
+/* For files of a recording, that may come from elsewhere: follow no link, wait for no pipe. */
+#define KRR_O_READ	(O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
 
 /* What a program exits with. */
 enum krr_exit {
