@@ -244,6 +244,27 @@ static void refused(void **state)
 	assert_int_equal(decode_raw(entry_vector, sizeof(entry_vector)), -EBADMSG);
 }
 
+/* A decoder that refuses an event is where it was. */
+static void refused_leaves_no_trace(void **state)
+{
+	static const uint8_t entry[] = { KRR_EV_ENTRY, 0, 3, 1, 9, 0x80 };
+	static const uint8_t fault[] = { KRR_EV_UFAULT, 0, 2, 5, 6 };
+	static const uint8_t *const bytes[] = { entry, fault };
+	static const size_t sizes[] = { sizeof(entry), sizeof(fault) };
+	struct krr_decoder d, before;
+	struct krr_event ev;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(bytes); i++) {
+		krr_decoder_init(&d);
+		before = d;
+		assert_int_equal(krr_decode(&d, bytes[i], sizes[i], &ev), -EBADMSG);
+		memset(d.error, 0, sizeof(d.error));
+		assert_memory_equal(&d, &before, sizeof(d));
+	}
+}
+
 static void unknown_kinds_are_skipped(void **state)
 {
 	static const uint8_t stream[] = {
@@ -331,6 +352,7 @@ int main(void)
 		cmocka_unit_test(flipped_bits),
 		cmocka_unit_test(entries),
 		cmocka_unit_test(refused),
+		cmocka_unit_test(refused_leaves_no_trace),
 		cmocka_unit_test(unknown_kinds_are_skipped),
 		cmocka_unit_test(names),
 		cmocka_unit_test(texts),

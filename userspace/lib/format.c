@@ -99,21 +99,29 @@ static int decode_entry(struct krr_decoder *d, struct krr_event *ev)
 static int decode_ufault(struct krr_decoder *d, struct krr_event *ev)
 {
 	struct krr_cursor c = { .p = ev->data, .end = ev->data + ev->len };
+	uint64_t pos = krr_get_varint(&c);
 
-	d->pos[ev->cpu] += krr_get_varint(&c);
 	krr_get_varint(&c);
 	krr_get_varint(&c);
 	krr_get_varint(&c);
 	if (c.bad || c.p != c.end)
 		return bad(d, "ufault of %u bytes does not hold four numbers", ev->len);
+	d->pos[ev->cpu] += pos;
 	return 0;
+}
+
+/* UREAD: bytes not copied, then the bytes. */
+static int decode_uread(struct krr_decoder *d, const struct krr_event *ev)
+{
+	struct krr_cursor c = { .p = ev->data, .end = ev->data + ev->len };
+
+	krr_get_varint(&c);
+	return c.bad ? bad(d, "uread without the number of bytes left") : 0;
 }
 
 /* What the payload of each kind does to the state, and what it may not be. */
 static int apply(struct krr_decoder *d, struct krr_event *ev)
 {
-	struct krr_cursor c = { .p = ev->data, .end = ev->data + ev->len };
-
 	switch (ev->kind) {
 	case KRR_EV_ACQUIRE:
 		if (ev->arg[0] >> 4 >= KRR_MAX_CPUS || (ev->arg[0] & 15) > KRR_HOW_YIELD)
@@ -140,8 +148,7 @@ static int apply(struct krr_decoder *d, struct krr_event *ev)
 	case KRR_EV_UFAULT:
 		return decode_ufault(d, ev);
 	case KRR_EV_UREAD:
-		krr_get_varint(&c);
-		return c.bad ? bad(d, "uread without the number of bytes left") : 0;
+		return decode_uread(d, ev);
 	default:
 		return 0;
 	}
