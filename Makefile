@@ -32,14 +32,15 @@ help:
 	@echo '  make              the tools: krrctl and krrd, in $(O)/bin'
 	@echo '  make setup        install the Debian packages that are missing (as root)'
 	@echo '  make kernel       the guest kernel that krr records, in $(O)/kernel'
-	@echo '  make kernel-debug the same with KASAN and lockdep, in $(O)/kernel-debug'
+	@echo '  make kernel-debug the same with KASAN, lockdep and KUnit tests, in $(O)/kernel-debug'
 	@echo '  make kernel-bugs  the same with the bugs of tests/bugs in it, in $(O)/kernel-bugs'
 	@echo '  make guest        the small test guest, in $(O)/guest'
 	@echo '  make guest-debian the Debian guest with servers in it'
 	@echo '  make demo         record two panics under load, replay them, look at them'
 	@echo '  make unit         unit tests of the host code'
+	@echo '  make fuzz         look for input that breaks it (clang), FUZZ_SECONDS=20 a target'
 	@echo '  make check        all of the above that it needs, then the tests (prove)'
-	@echo '  make check-full   check, the debug kernel, a longer soak, and CONFIG_KRR=n'
+	@echo '  make check-full   check, the debug kernel, a longer soak, fuzzing, and CONFIG_KRR=n'
 	@echo '  make soak         random loads, SOAK_ARGS="$(SOAK_ARGS)"'
 	@echo '  make check-patches  do the kernel patches apply?'
 	@echo '  make clean        remove $(O)'
@@ -50,6 +51,7 @@ help:
 -include vmm/build.mk
 -include userspace/build.mk
 -include tests/unit/build.mk
+-include tests/fuzz/build.mk
 include kpatch/build.mk
 include tests/guest/build.mk
 
@@ -67,7 +69,8 @@ check: setup
 check-full: setup
 	$(Q)$(MAKE) --no-print-directory kernel-debug do-check
 	$(Q)tests/config-n.sh
-	$(Q)$(MAKE) --no-print-directory soak
+	$(Q)tests/setup.sh $(FUZZ_PACKAGES)
+	$(Q)$(MAKE) --no-print-directory fuzz soak
 	$(Q)KRR_KERNEL=$(KERNEL_DEBUG)/bzImage KRR_VMLINUX=$(KERNEL_DEBUG)/vmlinux \
 		tests/soak --smp 2 --count 5 --mem 1G
 

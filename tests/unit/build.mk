@@ -32,7 +32,7 @@ $(UNIT_ASAN): $(O)/unit/asan/%: $(O)/unit/asan/tests/unit/%.o \
 .PHONY: unit
 .SECONDARY: $(UNIT_TESTS:%=$(O)/unit/plain/tests/unit/%.o) $(UNIT_TESTS:%=$(O)/unit/asan/tests/unit/%.o)
 unit: $(UNIT_PLAIN) $(UNIT_ASAN)
-	$(Q)CMOCKA_MESSAGE_OUTPUT=TAP prove -e '' $(UNIT_PLAIN) $(UNIT_ASAN)
+	$(Q)CMOCKA_MESSAGE_OUTPUT=TAP prove -e '' $(UNIT_PLAIN) $(UNIT_ASAN) $(FUZZ_CHECKS)
 
 -include $(patsubst %.c,$(O)/unit/plain/%.d,$(UNIT_LIB_SRC) $(UNIT_TESTS:%=tests/unit/%.c))
 -include $(patsubst %.c,$(O)/unit/asan/%.d,$(UNIT_LIB_SRC) $(UNIT_TESTS:%=tests/unit/%.c))
