@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# run-guest.sh [--smp N] [--rootfs IMG] [--append TEXT] -- COMMAND
+# run-guest.sh [--smp N] [--mem MIB] [--rootfs IMG] [--append TEXT] -- COMMAND
 #
 # Run a shell command in the test guest without krrctl: plain QEMU, nothing
 # recorded.  Shows the console, and exits with the command's status.  The
@@ -10,16 +10,17 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 O=${O:-build}
 case $O in /*) ;; *) O=$here/../$O ;; esac
-smp=1 rootfs='' append=''
+smp=1 mem=512 rootfs='' append=''
 
 die() { echo "run-guest: $*" >&2; exit 2; }
 while [ $# -gt 0 ]; do
 	case $1 in
 	--smp)		smp=$2; shift 2 ;;
+	--mem)		mem=$2; shift 2 ;;
 	--rootfs)	rootfs=$2; shift 2 ;;
 	--append)	append=$2; shift 2 ;;
 	--)		shift; break ;;
-	*)		die "usage: run-guest.sh [--smp N] [--rootfs IMG] [--append TEXT] -- COMMAND" ;;
+	*)		die "usage: run-guest.sh [--smp N] [--mem MIB] [--rootfs IMG] [--append TEXT] -- COMMAND" ;;
 	esac
 done
 [ $# -gt 0 ] || die "no command"
@@ -33,7 +34,7 @@ trap 'rm -f "$log"' EXIT
 cmdline="console=ttyS0 nokaslr tsc=reliable clocksource=tsc idle=halt no_timer_check panic=-1 quiet"
 cmdline="$cmdline $append krr.cmd=\"$*\""
 set -- -machine pc-i440fx-7.2,hpet=off,vmport=off -cpu Nehalem-v1 -accel tcg,thread=multi \
-	-smp "$smp" -m 512 -nodefaults -no-user-config -display none -serial "file:$log" \
+	-smp "$smp" -m "$mem" -nodefaults -no-user-config -display none -serial "file:$log" \
 	-no-reboot -device virtio-rng-pci -kernel "$kernel"
 if [ -n "$rootfs" ]; then
 	set -- "$@" -device virtio-blk-pci,drive=d \
