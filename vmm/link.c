@@ -13,6 +13,8 @@
 #include "vmm/ram.h"
 #include "vmm/socket.h"
 
+#define HELLO_MS	500u
+
 struct krr_link {
 	int fd, lockfd;
 	char *identity;
@@ -146,17 +148,27 @@ static int wait_hello(struct krr_link *l, const uint64_t *nonce, unsigned int ti
  * @l: link
  * @timeout_ms: how long to wait
  *
+ * A frame can get lost where the client before this one hung up: the rest of
+ * an answer to it swallows the beginning of ours.  So ask more than once.
+ *
  * Return: 0, -ETIMEDOUT, -EPIPE when QEMU is gone, -EINTR after a signal.
  */
 int krr_link_hello(struct krr_link *l, unsigned int timeout_ms)
 {
+	unsigned int ms;
 	uint64_t nonce;
 	int err;
 
 	if (getrandom(&nonce, sizeof(nonce), 0) != sizeof(nonce))
 		return -EIO;
-	err = krr_link_send(l, KRR_FR_HELLO, &nonce, sizeof(nonce));
-	return err ? err : wait_hello(l, &nonce, timeout_ms);
+	do {
+		ms = timeout_ms < HELLO_MS ? timeout_ms : HELLO_MS;
+		timeout_ms -= ms;
+		err = krr_link_send(l, KRR_FR_HELLO, &nonce, sizeof(nonce));
+		if (!err)
+			err = wait_hello(l, &nonce, ms);
+	} while (err == -ETIMEDOUT && timeout_ms);
+	return err;
 }
 
 /** krr_link_identity() - what the guest said about itself: "key=value key=value" */

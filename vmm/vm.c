@@ -46,6 +46,7 @@ static void set_paths(struct krr_vm *vm, const char *name)
 	vm->control = krr_strf("%s/control.sock", vm->dir);
 	vm->console = krr_strf("%s/console.log", vm->dir);
 	vm->log = krr_strf("%s/qemu.log", vm->dir);
+	vm->krrd_log = krr_strf("%s/krrd.log", vm->dir);
 }
 
 static bool has_room(const char *dir, uint64_t bytes, uint64_t *room)
@@ -375,6 +376,7 @@ void krr_vm_free(struct krr_vm *vm)
 	free(vm->control);
 	free(vm->console);
 	free(vm->log);
+	free(vm->krrd_log);
 	free(vm->argv);
 	free(vm->qemu_version);
 	memset(vm, 0, sizeof(*vm));

@@ -8,6 +8,7 @@
  *	port.sock	virtio-serial ports to krrd in the guest: for commands,
  *	control.sock	and for requests while one runs; *.sock.lock
  *	console.log	serial console; qemu.log: what QEMU itself says
+ *	krrd.log	what the owner says once nobody reads its stderr
  *
  * The RAM file is in /dev/shm if it fits there, else in the directory.  QEMU
  * dies with its owner; the files stay until the next command has drained what
@@ -20,7 +21,7 @@
 
 struct krr_vm {
 	char *name;
-	char *dir, *ram, *qmp, *rec, *port, *control, *console, *log;
+	char *dir, *ram, *qmp, *rec, *port, *control, *console, *log, *krrd_log;
 	int lockfd;
 	pid_t pid;		/* 0: not running */
 	char *argv;		/* for people */

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* krrctl vm, record, stop: VMs that krrd --host keeps running. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "krrctl/krrctl.h"
@@ -89,16 +91,38 @@ static int vm_exec(const char *name, char **command)
 	return err ? krr_exit_code(err) : status;
 }
 
+static off_t size_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) < 0 ? 0 : st.st_size;
+}
+
+/* What the VM's owner said meanwhile: the guest knows that it failed, not why. */
+static void print_since(const char *path, off_t from)
+{
+	__close_fd int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	char text[4096];
+	ssize_t n = fd < 0 ? -1 : pread(fd, text, sizeof(text), from);
+
+	if (n > 0)
+		fwrite(text, 1, (size_t)n, stderr);
+}
+
 static int request(const char *name, uint32_t type, const char *text)
 {
 	__free_ptr char *reply = NULL;
+	off_t said = 0;
 	struct krr_link *link = NULL;
 	struct krr_vm vm;
 	int err;
 
 	err = open_link(name, KRR_PORT_CONTROL, &vm, &link);
 	if (!err) {
+		said = size_of(vm.krrd_log);
 		err = krr_link_request(link, type, text, &reply, ANSWER_MS);
+		if (err)
+			print_since(vm.krrd_log, said);
 		if (err)
 			krr_err("%s", reply && *reply ? reply : strerror(-err));
 	}

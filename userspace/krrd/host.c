@@ -51,6 +51,18 @@ static int wait_for_guest(struct krr_vm *vm)
 	return err;
 }
 
+/* krrctl record shows what comes after this, if it fails. */
+static void leave_terminal(const struct krr_vm *vm)
+{
+	__close_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	__close_fd int log = open(vm->krrd_log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW |
+				  O_CLOEXEC, 0600);
+
+	dup2(null, 0);
+	dup2(null, 1);
+	dup2(log < 0 ? null : log, 2);
+}
+
 /* @tell: pipe to the parent; gets one byte, the exit status of "vm start". */
 static int own_vm(const char *name, struct krr_machine *m, int tell)
 {
@@ -73,13 +85,8 @@ static int own_vm(const char *name, struct krr_machine *m, int tell)
 	status = (uint8_t)krr_exit_code(err);
 	krr_write_full(tell, &status, 1);
 	close(tell);
-	if (!err) {
-		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-		dup2(null, 0);
-		dup2(null, 1);
-		dup2(null, 2);
-	}
+	if (!err)
+		leave_terminal(&vm);
 	while (!err && !told_to_end && krr_vm_running(&vm))
 		krr_sleep_ms(50);
 	krr_recorder_end(rec, NULL);
