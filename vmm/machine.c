@@ -5,8 +5,12 @@
  * A device that could bring something into the guest on its own would disturb
  * a replay, so there each backend is one that never has anything: a null block
  * device of the same size, null character devices, a network hub with nobody
- * on it, an entropy daemon that never answers.  None of this is visible to the
- * guest, and none of it is in the migration stream.
+ * on it, an entropy daemon that never answers, an empty synthetic file system.
+ * None of this is visible to the guest, and none of it is in the migration
+ * stream.
+ *
+ * PCI slots, the same in each machine: 3 serial ports, 4 entropy, 5 root disk,
+ * 6 network, 7 balloon, 8 9p, 16 and up more disks.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -103,15 +107,48 @@ static int check_path(const char *what, const char *path)
 	return 0;
 }
 
+static int check_disk(const char *path, uint64_t *bytes)
+{
+	struct stat st;
+	int err = check_path("disk image", path);
+
+	if (err || !path)
+		return err;
+	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || !st.st_size || st.st_size & 511) {
+		krr_err("disk image %s: a raw image of whole 512-byte sectors is needed", path);
+		return -EINVAL;
+	}
+	*bytes = (uint64_t)st.st_size;
+	return 0;
+}
+
+static int check_share(const struct krr_machine *m)
+{
+	struct stat st;
+	int err;
+
+	if (!m->share)
+		return 0;
+	err = check_word("mount tag", m->share);
+	if (!err)
+		err = check_path("shared directory", m->share_dir);
+	if (err || !m->share_dir)
+		return err;
+	if (!stat(m->share_dir, &st) && S_ISDIR(st.st_mode))
+		return 0;
+	krr_err("%s: a directory is needed to share it", m->share_dir);
+	return -EINVAL;
+}
+
 /**
  * krr_machine_check() - can this machine be made?
- * @m: machine; disk_bytes is set from the disk image
+ * @m: machine; sizes of disks are set from their images
  *
  * Return: 0 or -errno (said on stderr).
  */
 int krr_machine_check(struct krr_machine *m)
 {
-	struct stat st;
+	unsigned int i;
 	int err;
 
 	if (!m->smp || m->smp > KRR_MAX_CPUS) {
@@ -127,16 +164,10 @@ int krr_machine_check(struct krr_machine *m)
 	if (!err)
 		err = check_path("initrd", m->initrd);
 	if (!err)
-		err = check_path("disk image", m->disk);
-	if (!err && m->disk && !stat(m->disk, &st)) {
-		if (!S_ISREG(st.st_mode) || !st.st_size || st.st_size & 511) {
-			krr_err("disk image %s: a raw image of whole 512-byte sectors is needed",
-				m->disk);
-			return -EINVAL;
-		}
-		m->disk_bytes = (uint64_t)st.st_size;
-	}
-	return err;
+		err = check_disk(m->disk, &m->disk_bytes);
+	for (i = 0; !err && i < KRR_MORE_DISKS; i++)
+		err = check_disk(m->more_disks[i].path, &m->more_disks[i].bytes);
+	return err ? err : check_share(m);
 }
 
 /**
@@ -146,8 +177,11 @@ int krr_machine_check(struct krr_machine *m)
  */
 int krr_machine_from_manifest(struct krr_machine *m, const struct krr_manifest *man)
 {
+	unsigned int i;
+
 	krr_machine_defaults(m);
-	if (check_word("machine", man->machine) || check_word("CPU model", man->cpu))
+	if (check_word("machine", man->machine) || check_word("CPU model", man->cpu) ||
+	    (man->share && check_word("mount tag", man->share)))
 		return -EBADMSG;
 	free(m->machine);
 	free(m->cpu);
@@ -156,20 +190,30 @@ int krr_machine_from_manifest(struct krr_machine *m, const struct krr_manifest *
 	m->smp = man->smp;
 	m->mem = man->mem;
 	m->net = man->net;
+	m->balloon = man->balloon;
+	m->share = man->share ? krr_strf("%s", man->share) : NULL;
 	m->disk_bytes = man->disk_bytes;
+	for (i = 0; i < KRR_MORE_DISKS; i++)
+		m->more_disks[i].bytes = man->more_disks[i];
 	return 0;
 }
 
 /** krr_machine_to_manifest() - note a machine in a manifest */
 void krr_machine_to_manifest(const struct krr_machine *m, struct krr_manifest *man)
 {
+	unsigned int i;
+
 	man->machine = krr_strf("%s", m->machine);
 	man->cpu = krr_strf("%s", m->cpu);
 	man->accel = krr_strf("%s", m->accel);
 	man->smp = m->smp;
 	man->mem = m->mem;
 	man->net = m->net;
+	man->balloon = m->balloon;
+	man->share = m->share ? krr_strf("%s", m->share) : NULL;
 	man->disk_bytes = m->disk_bytes;
+	for (i = 0; i < KRR_MORE_DISKS; i++)
+		man->more_disks[i] = m->more_disks[i].bytes;
 }
 
 static void add(struct krr_argv *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -217,21 +261,38 @@ static void add_board(const struct krr_machine *m, const struct krr_machine_io *
 		add(a, "%s", strcmp(m->accel, "kvm") ? "tcg,thread=multi" : "kvm");
 }
 
-static void add_disk(const struct krr_machine *m, const struct krr_machine_io *io,
-		     struct krr_argv *a)
+static void add_backing(const char *id, const char *path, uint64_t bytes, bool write,
+			struct krr_argv *a)
 {
-	if (!m->disk_bytes)
-		return;
-	if (io->replay) {
+	if (!path) {
 		add(a, "-blockdev");
-		add(a, "driver=null-co,node-name=disk,size=%" PRIu64 ",read-zeroes=off",
-		    m->disk_bytes);
+		add(a, "driver=null-co,node-name=%s,size=%" PRIu64 ",read-zeroes=off", id, bytes);
 	} else {
 		add(a, "-drive");
-		add(a, "if=none,id=disk,format=raw,file=%s,cache=writeback%s", m->disk,
-		    m->disk_write ? "" : ",snapshot=on");
+		add(a, "if=none,id=%s,format=raw,file=%s,cache=writeback%s", id, path,
+		    write ? "" : ",snapshot=on");
 	}
-	add_opt(a, "-device", "virtio-blk-pci,drive=disk,addr=5");
+}
+
+/* The guest names disks in the order of slots; a serial number tells ours apart. */
+static void add_disks(const struct krr_machine *m, const struct krr_machine_io *io,
+		      struct krr_argv *a)
+{
+	const struct krr_disk *d;
+	unsigned int i;
+	char id[16];
+
+	if (m->disk_bytes) {
+		add_backing("disk", io->replay ? NULL : m->disk, m->disk_bytes, m->disk_write, a);
+		add_opt(a, "-device", "virtio-blk-pci,drive=disk,addr=5");
+	}
+	for (i = 0; i < KRR_MORE_DISKS && m->more_disks[i].bytes; i++) {
+		d = &m->more_disks[i];
+		snprintf(id, sizeof(id), "disk%u", i + 1);
+		add_backing(id, io->replay ? NULL : d->path, d->bytes, m->disk_write, a);
+		add(a, "-device");
+		add(a, "virtio-blk-pci,drive=%s,serial=%s,addr=0x%x", id, id, 0x10 + i);
+	}
 }
 
 static void add_net(const struct krr_machine *m, const struct krr_machine_io *io,
@@ -247,6 +308,26 @@ static void add_net(const struct krr_machine *m, const struct krr_machine_io *io
 		add_opt(a, "-netdev", "user,id=net");
 	}
 	add_opt(a, "-device", "virtio-net-pci,netdev=net,mac=52:54:00:6b:72:72,romfile=,addr=6");
+}
+
+static void add_balloon(const struct krr_machine *m, struct krr_argv *a)
+{
+	if (m->balloon)
+		add_opt(a, "-device", "virtio-balloon-pci,id=balloon,addr=7");
+}
+
+static void add_share(const struct krr_machine *m, const struct krr_machine_io *io,
+		      struct krr_argv *a)
+{
+	if (!m->share)
+		return;
+	add(a, "-fsdev");
+	if (io->replay)
+		add(a, "synth,id=share");
+	else
+		add(a, "local,id=share,security_model=none,multidevs=remap,path=%s", m->share_dir);
+	add(a, "-device");
+	add(a, "virtio-9p-pci,fsdev=share,mount_tag=%s,addr=8", m->share);
 }
 
 static void add_port(const char *id, const char *name, const char *path, struct krr_argv *a)
@@ -326,8 +407,10 @@ void krr_machine_argv(const struct krr_machine *m, const struct krr_machine_io *
 	add_opt(out, "-serial", "chardev:console");
 	add_ports(io, out);
 	add_rng(io, out);
-	add_disk(m, io, out);
+	add_disks(m, io, out);
 	add_net(m, io, out);
+	add_balloon(m, out);
+	add_share(m, io, out);
 	add_qmp("qmp", io->qmp, out);
 	add_qmp("qmp2", io->qmp2, out);
 	if (io->replay) {
@@ -415,6 +498,12 @@ int krr_version_cmp(const char *a, const char *b)
 /** krr_machine_free() - free the strings */
 void krr_machine_free(struct krr_machine *m)
 {
+	unsigned int i;
+
+	for (i = 0; i < KRR_MORE_DISKS; i++)
+		free(m->more_disks[i].path);
+	free(m->share);
+	free(m->share_dir);
 	free(m->qemu);
 	free(m->accel);
 	free(m->machine);

@@ -15,16 +15,24 @@
 #define KRR_DEFAULT_MEM		(512ull << 20)
 #define KRR_DEFAULT_RING	"64M"
 
+struct krr_disk {
+	char *path;		/* image, when recording */
+	uint64_t bytes;
+};
+
 struct krr_machine {
 	char *qemu;		/* program */
 	char *accel;		/* "tcg" or "kvm" */
 	char *machine, *cpu;	/* -machine and -cpu, without what is added here */
 	uint64_t smp, mem;
 	uint64_t tsc_khz;	/* told to the guest; 0: it finds out itself */
-	bool net;
+	bool net, balloon;
 	uint64_t disk_bytes;	/* 0: no disk */
 	char *disk;		/* image, when recording */
+	struct krr_disk more_disks[KRR_MORE_DISKS];	/* up to the first without bytes */
 	bool disk_write;	/* keep what the guest writes */
+	char *share;		/* mount tag of a 9p device, or NULL */
+	char *share_dir;	/* what it shares, when recording */
 	char *kernel, *initrd, *append;	/* not used in replay: the RAM has it all */
 };
 

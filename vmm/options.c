@@ -82,6 +82,34 @@ static int accel(struct krr_machine *m, const char *arg)
 	return 0;
 }
 
+static int more_disk(struct krr_machine *m, const char *path)
+{
+	unsigned int i;
+
+	for (i = 0; i < KRR_MORE_DISKS; i++) {
+		if (m->more_disks[i].path)
+			continue;
+		set(&m->more_disks[i].path, path);
+		return 0;
+	}
+	krr_err("--disk %s: up to %d are possible", path, KRR_MORE_DISKS);
+	return -EINVAL;
+}
+
+/* DIR[:TAG]; a directory with a colon in its name needs the tag. */
+static int share(struct krr_machine *m, const char *arg)
+{
+	const char *colon = strrchr(arg, ':');
+
+	if (m->share) {
+		krr_err("--share %s: one directory can be shared", arg);
+		return -EINVAL;
+	}
+	m->share = krr_strf("%s", colon ? colon + 1 : "krr");
+	m->share_dir = krr_strf("%.*s", colon ? (int)(colon - arg) : (int)strlen(arg), arg);
+	return 0;
+}
+
 /**
  * krr_machine_option() - take one of KRR_MACHINE_OPTIONS
  * @m: machine, from krr_machine_defaults()
@@ -114,6 +142,13 @@ int krr_machine_option(struct krr_machine *m, int opt, const char *arg)
 	case KRR_OPT_NET:
 		m->net = true;
 		return 0;
+	case KRR_OPT_DISK:
+		return more_disk(m, arg);
+	case KRR_OPT_BALLOON:
+		m->balloon = true;
+		return 0;
+	case KRR_OPT_SHARE:
+		return share(m, arg);
 	case KRR_OPT_APPEND:
 		append(m, arg);
 		return 0;

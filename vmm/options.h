@@ -14,8 +14,11 @@
 	"  --kernel BZIMAGE   guest kernel (build/kernel/bzImage)\n"	\
 	"  --initrd CPIO      initramfs (build/guest/initramfs.cpio.gz)\n" \
 	"  --rootfs IMG       raw disk image instead; changes are dropped\n" \
-	"  --keep-changes     ... are kept in the image\n"		\
+	"  --keep-changes     ... are kept in the images\n"		\
+	"  --disk IMG         one more disk, up to 4; changes are dropped, too\n" \
 	"  --net              a network card with user-mode networking\n" \
+	"  --balloon          a memory balloon; krrctl vm balloon sets its target\n" \
+	"  --share DIR[:TAG]  a directory of the host, as 9p (tag \"krr\")\n" \
 	"  --append TEXT      more words for the kernel command line\n"
 
 enum {
@@ -26,7 +29,10 @@ enum {
 	KRR_OPT_INITRD,
 	KRR_OPT_ROOTFS,
 	KRR_OPT_KEEP,
+	KRR_OPT_DISK,
 	KRR_OPT_NET,
+	KRR_OPT_BALLOON,
+	KRR_OPT_SHARE,
 	KRR_OPT_APPEND,
 };
 
@@ -38,7 +44,10 @@ enum {
 	{ "initrd", required_argument, NULL, KRR_OPT_INITRD },		\
 	{ "rootfs", required_argument, NULL, KRR_OPT_ROOTFS },		\
 	{ "keep-changes", no_argument, NULL, KRR_OPT_KEEP },		\
+	{ "disk", required_argument, NULL, KRR_OPT_DISK },		\
 	{ "net", no_argument, NULL, KRR_OPT_NET },			\
+	{ "balloon", no_argument, NULL, KRR_OPT_BALLOON },		\
+	{ "share", required_argument, NULL, KRR_OPT_SHARE },		\
 	{ "append", required_argument, NULL, KRR_OPT_APPEND }
 
 enum krr_artifact { KRR_KERNEL, KRR_INITRD, KRR_VMLINUX, KRR_ROOTFS, KRR_KERNEL_BUGS };

@@ -20,6 +20,30 @@ static int ignore_shared(struct krr_qmp *q)
 				      "capability", "x-ignore-shared", "state", 1), NULL);
 }
 
+/*
+ * A device can forbid to be migrated: 9p does while it is mounted, and vsock
+ * always; QEMU's own words name it.
+ */
+static int check_blocked(struct krr_qmp *q)
+{
+	const char *why;
+	json_t *r = NULL;
+	int err;
+
+	err = krr_qmp_call(q, "query-migrate", NULL, &r);
+	if (err)
+		return err;
+	why = json_string_value(json_array_get(json_object_get(r, "blocked-reasons"), 0));
+	if (why) {
+		krr_err("QEMU cannot save the state of this VM now: %s; a shared directory must "
+			"not be mounted and no vsock device plugged in before the recording has "
+			"begun, then they may be", why);
+		err = -EBUSY;
+	}
+	json_decref(r);
+	return err;
+}
+
 static int migration_status(struct krr_qmp *q)
 {
 	const char *status, *why;
@@ -70,7 +94,9 @@ int krr_snapshot_save(struct krr_qmp *q, int fd)
 {
 	int err;
 
-	err = ignore_shared(q);
+	err = check_blocked(q);
+	if (!err)
+		err = ignore_shared(q);
 	if (!err)
 		err = krr_qmp_send_fd(q, "state", fd);
 	if (!err)

@@ -66,6 +66,62 @@ static void options(void **state)
 	krr_machine_free(&m);
 }
 
+static void devices(void **state)
+{
+	struct krr_manifest man = { 0 };
+	struct krr_machine m, again;
+	int i;
+
+	(void)state;
+	krr_machine_defaults(&m);
+	assert_int_equal(krr_machine_option(&m, KRR_OPT_BALLOON, NULL), 0);
+	assert_int_equal(krr_machine_option(&m, KRR_OPT_SHARE, "/a/b:c"), 0);
+	assert_string_equal(m.share, "c");
+	assert_string_equal(m.share_dir, "/a/b");
+	for (i = 0; i < KRR_MORE_DISKS; i++) {
+		assert_int_equal(krr_machine_option(&m, KRR_OPT_DISK, "/img"), 0);
+		m.more_disks[i].bytes = 512u << i;
+	}
+	quiet_begin();
+	assert_int_equal(krr_machine_option(&m, KRR_OPT_DISK, "/img"), -EINVAL);
+	assert_int_equal(krr_machine_option(&m, KRR_OPT_SHARE, "/d"), -EINVAL);
+	assert_int_equal(krr_machine_check(&m), -ENOENT);
+	quiet_end();
+
+	man.smp = 1;
+	krr_machine_to_manifest(&m, &man);
+	assert_int_equal(krr_machine_from_manifest(&again, &man), 0);
+	assert_true(again.balloon);
+	assert_string_equal(again.share, "c");
+	for (i = 0; i < KRR_MORE_DISKS; i++)
+		assert_true(again.more_disks[i].bytes == 512u << i);
+	krr_machine_free(&again);
+	krr_manifest_free(&man);
+	krr_machine_free(&m);
+}
+
+static void shares(void **state)
+{
+	static const char *const bad[] = { "/:a,b", "/:", "/nonexistent", "/dev/null" };
+	struct krr_machine m;
+	size_t i;
+
+	(void)state;
+	krr_machine_defaults(&m);
+	assert_int_equal(krr_machine_option(&m, KRR_OPT_SHARE, "/"), 0);
+	assert_string_equal(m.share, "krr");
+	assert_int_equal(krr_machine_check(&m), 0);
+	krr_machine_free(&m);
+	quiet_begin();
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		krr_machine_defaults(&m);
+		assert_int_equal(krr_machine_option(&m, KRR_OPT_SHARE, bad[i]), 0);
+		assert_true(krr_machine_check(&m) < 0);
+		krr_machine_free(&m);
+	}
+	quiet_end();
+}
+
 static bool has(const struct krr_argv *a, const char *text)
 {
 	unsigned int i;
@@ -101,7 +157,10 @@ static void argv(void **state)
 
 	(void)state;
 	krr_machine_defaults(&m);
-	m.net = true;
+	m.net = m.balloon = true;
+	m.share = krr_strf("tag");
+	m.share_dir = krr_strf("/shared");
+	m.more_disks[0] = (struct krr_disk){ krr_strf("/more.img"), 2u << 20 };
 	m.disk = krr_strf("/disk.img");
 	m.disk_bytes = 1u << 20;
 	m.kernel = krr_strf("/kernel");
@@ -113,9 +172,19 @@ static void argv(void **state)
 	same_devices(&record, &replay);
 	assert_true(has(&record, "/disk.img"));
 	assert_true(has(&record, "snapshot=on"));
+	assert_true(has(&record, "file=/more.img"));
+	assert_true(has(&record, "drive=disk1,serial=disk1"));
+	assert_false(has(&record, "disk2"));
+	assert_true(has(&record, "virtio-balloon-pci"));
+	assert_true(has(&record, "mount_tag=tag"));
+	assert_true(has(&record, "path=/shared"));
 	assert_true(has(&record, "krr=64M console=ttyS0"));
 	assert_false(has(&replay, "/disk.img"));
+	assert_false(has(&replay, "/more.img"));
+	assert_false(has(&replay, "/shared"));
+	assert_true(has(&replay, "synth"));
 	assert_true(has(&replay, "null-co"));
+	assert_true(has(&replay, "node-name=disk1,size=2097152"));
 	assert_true(has(&replay, "rng-egd"));
 	assert_false(has(&replay, "/kernel"));
 	assert_true(has(&replay, "thread=single"));
@@ -156,6 +225,12 @@ static void machine_of_a_hostile_manifest(void **state)
 	}
 	quiet_end();
 	man.cpu = "Nehalem-v1";
+	man.share = "tag,path=/etc";
+	quiet_begin();
+	assert_int_equal(krr_machine_from_manifest(&m, &man), -EBADMSG);
+	quiet_end();
+	krr_machine_free(&m);
+	man.share = NULL;
 	assert_int_equal(krr_machine_from_manifest(&m, &man), 0);
 	krr_machine_free(&m);
 }
@@ -166,6 +241,8 @@ int main(void)
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(versions),
 		cmocka_unit_test(options),
+		cmocka_unit_test(devices),
+		cmocka_unit_test(shares),
 		cmocka_unit_test(argv),
 		cmocka_unit_test(machine_of_a_hostile_manifest),
 	};

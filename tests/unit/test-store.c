@@ -16,7 +16,10 @@ static void fill(struct krr_manifest *m)
 {
 	make_manifest(m, "one");
 	m->disk_bytes = 1ull << 40;
-	m->net = true;
+	m->net = m->balloon = true;
+	m->share = krr_strf("tag");
+	m->more_disks[0] = 512;
+	m->more_disks[1] = 1ull << 33;
 	m->hdr_gpa = 0x123000;
 	m->ring_base = 0xfedcba987654ull;
 	m->events = 3;
@@ -235,6 +238,11 @@ static void bad_manifests(void **state)
 	refuse_with(dir, good, "\"mem\": 536870912", "\"mem\": -1");
 	refuse_with(dir, good, "\"hdr_gpa\": 1191936", "\"hdr_gpa\": 536870912");
 	refuse_with(dir, good, "\"net\": true", "\"net\": 1");
+	refuse_with(dir, good, "8589934592", "-1");
+	refuse_with(dir, good, "8589934592", "\"1\"");
+	refuse_with(dir, good, "8589934592", "1, 1, 1, 1");
+	refuse_with(dir, good, "\"more_disks\": [", "\"more_disks\": 1, \"x\": [");
+	refuse_with(dir, good, "\"share\": \"tag\"", "\"share\": 1");
 	refuse_with(dir, good, "\"cpu\": \"model\"", "\"gpu\": \"model\"");
 	refuse_with(dir, good, "\"tsc\"", "\"clock\"");
 	quiet_end();

@@ -39,7 +39,8 @@ _krrctl_vms()
 # options of a verb, in the order of its --help
 _krrctl_options()
 {
-	local machine='--smp --mem --accel --kernel --initrd --rootfs --keep-changes --net --append'
+	local machine='--smp --mem --accel --kernel --initrd --rootfs --keep-changes --disk --net
+		--balloon --share --append'
 
 	case $1 in
 	doctor|info|ls)	echo '--json --help' ;;
@@ -74,7 +75,7 @@ _krrctl_argument()
 	--kind)		_krrctl_words 'stop acquire yield irq entry tsc random port mmio apic msr reg
 				iodata uread ufault uatomic virtio vbuf pageread annotate panic
 				uread4 fpu mark' ;;
-	--kernel|--initrd|--rootfs) _krrctl_files ;;
+	--kernel|--initrd|--rootfs|--disk|--share) _krrctl_files ;;
 	--append|--record|--timeout|--boot-timeout|--cpu|--from|--to|--at) COMPREPLY=() ;;
 	*)		return 1 ;;
 	esac
@@ -83,10 +84,12 @@ _krrctl_argument()
 _krrctl_vm()
 {
 	case $COMP_CWORD,${COMP_WORDS[2]:-} in
-	2,*)	_krrctl_words 'start ls exec stop --help' ;;
-	3,exec|3,stop) _krrctl_words "$(_krrctl_vms)" ;;
+	2,*)	_krrctl_words 'start ls exec balloon vsock stop --help' ;;
+	3,exec|3,balloon|3,vsock|3,stop) _krrctl_words "$(_krrctl_vms)" ;;
 	4,exec)	_krrctl_words '--' ;;
-	3,start|*,ls|*,stop) COMPREPLY=() ;;
+	4,vsock) _krrctl_files ;;
+	4,balloon) _krrctl_words '128M 256M 512M 1G' ;;
+	3,start|*,ls|*,balloon|*,vsock|*,stop) COMPREPLY=() ;;
 	*,start) _krrctl_words "$(_krrctl_options vm-start)" ;;
 	*)	_krrctl_files ;;
 	esac

@@ -42,8 +42,10 @@ static void print_text(const struct krr_recording *rec)
 	printf("created    %s\n", m->created);
 	printf("kernel     %s %s\n", m->release, m->kversion);
 	printf("build-id   %s\n", m->build_id);
-	printf("machine    %s, %s, %" PRIu64 " CPUs, %" PRIu64 " MiB%s%s\n", m->machine, m->cpu,
-	       m->smp, m->mem >> 20, m->disk_bytes ? ", disk" : "", m->net ? ", network" : "");
+	printf("machine    %s, %s, %" PRIu64 " CPUs, %" PRIu64 " MiB%s%s%s%s%s\n", m->machine,
+	       m->cpu, m->smp, m->mem >> 20, m->disk_bytes ? ", disk" : "",
+	       m->more_disks[0] ? ", more disks" : "", m->net ? ", network" : "",
+	       m->balloon ? ", balloon" : "", m->share ? ", 9p" : "");
 	printf("recorded   QEMU %s, %s\n", m->qemu_version, m->accel);
 	printf("ended by   %s%s\n", m->stop_reason ? m->stop_reason : "none",
 	       m->complete ? "" : ", cut off: no memory image of the end");

@@ -19,6 +19,8 @@ static const char vm_usage[] =
 	"usage: krrctl vm start NAME [OPTIONS]     start a VM that stays\n"
 	"       krrctl vm ls\n"
 	"       krrctl vm exec NAME -- COMMAND     run a command in it\n"
+	"       krrctl vm balloon NAME SIZE        ask it to make do with so much RAM\n"
+	"       krrctl vm vsock NAME SOCKET        plug in a vsock device\n"
 	"       krrctl vm stop NAME\n"
 	"\n"
 	KRR_MACHINE_USAGE;
@@ -151,6 +153,83 @@ static int vm_stop(const char *name)
 	return krr_exit_code(err);
 }
 
+/*
+ * QEMU only notes the target; the guest gives and takes pages as it can, and
+ * that is recorded like all that it does.
+ */
+static int vm_balloon(const char *name, const char *text)
+{
+	struct krr_qmp *qmp = NULL;
+	struct krr_vm vm;
+	uint64_t bytes;
+	int err;
+
+	if (krr_parse_size(text, &bytes) || !bytes || bytes > KRR_MAX_MEM) {
+		krr_err("vm balloon: \"%s\" is no size of RAM, e.g. 256M", text);
+		return KRR_EXIT_USAGE;
+	}
+	err = krr_vm_open(name, &vm);
+	if (!err) {
+		err = krr_qmp_connect(vm.qmp, 1000, &qmp);
+		if (err)
+			krr_err("cannot reach QEMU of VM \"%s\": %s", name, strerror(-err));
+	}
+	if (!err) {
+		err = krr_qmp_call(qmp, "balloon",
+				   json_pack("{s:I}", "value", (json_int_t)bytes), NULL);
+		if (err)
+			krr_err("VM \"%s\" took no target: was it started with --balloon?", name);
+	}
+	krr_qmp_close(qmp);
+	krr_vm_free(&vm);
+	return krr_exit_code(err);
+}
+
+static int plug_vsock(struct krr_qmp *qmp, const char *path)
+{
+	int err;
+
+	err = krr_qmp_call(qmp, "chardev-add",
+			   json_pack("{s:s,s:{s:s,s:{s:{s:s,s:{s:s}},s:b}}}", "id", "vsock",
+				     "backend", "type", "socket", "data", "addr", "type", "unix",
+				     "data", "path", path, "server", 0), NULL);
+	if (err)
+		return err;
+	err = krr_qmp_call(qmp, "device_add",
+			   json_pack("{s:s,s:s,s:s,s:s}", "driver", "vhost-user-vsock-pci",
+				     "id", "vsock", "chardev", "vsock", "addr", "0x9"), NULL);
+	if (err)
+		krr_qmp_call(qmp, "chardev-remove", json_pack("{s:s}", "id", "vsock"), NULL);
+	return err;
+}
+
+/*
+ * QEMU cannot save the state of such a device, and would not begin a recording
+ * with it.  But a replay needs no device, so it may come while recording.
+ */
+static int vm_vsock(const char *name, const char *path)
+{
+	struct krr_qmp *qmp = NULL;
+	struct krr_vm vm;
+	int err;
+
+	err = krr_vm_open(name, &vm);
+	if (!err) {
+		err = krr_qmp_connect(vm.qmp, 1000, &qmp);
+		if (err)
+			krr_err("cannot reach QEMU of VM \"%s\": %s", name, strerror(-err));
+	}
+	if (!err) {
+		err = plug_vsock(qmp, path);
+		if (err)
+			krr_err("VM \"%s\" got no vsock device: a vhost-user server for it has to "
+				"listen at %s, and there can be one device", name, path);
+	}
+	krr_qmp_close(qmp);
+	krr_vm_free(&vm);
+	return krr_exit_code(err);
+}
+
 static int vm_ls(void)
 {
 	char **names, **p;
@@ -174,6 +253,10 @@ int cmd_vm(int argc, char **argv)
 		return start(argv + 1);
 	if (argc == 3 && !strcmp(argv[1], "stop"))
 		return vm_stop(argv[2]);
+	if (argc == 4 && !strcmp(argv[1], "vsock"))
+		return vm_vsock(argv[2], argv[3]);
+	if (argc == 4 && !strcmp(argv[1], "balloon"))
+		return vm_balloon(argv[2], argv[3]);
 	if (argc >= 5 && !strcmp(argv[1], "exec") && !strcmp(argv[3], "--"))
 		return vm_exec(argv[2], argv + 4);
 	return usage_error(vm_usage);

@@ -12,6 +12,7 @@
 
 #define FILE_NAME	"manifest.json"
 #define MAX_BYTES	(1u << 20)
+#define MAX_DISK	(1ll << 46)
 
 enum type { TEXT, NUMBER, FLAG };
 
@@ -40,6 +41,8 @@ static const struct field fields[] = {
 	F(NUMBER, mem, true),
 	F(NUMBER, disk_bytes, true),
 	F(FLAG, net, true),
+	F(FLAG, balloon, false),
+	F(TEXT, share, false),
 	F(TEXT, qemu_argv, false),
 	F(NUMBER, hdr_gpa, true),
 	F(NUMBER, ring_base, true),
@@ -85,6 +88,16 @@ static bool *flag_of(const struct krr_manifest *m, const struct field *f)
 	return (bool *)((char *)m + f->offset);
 }
 
+static json_t *disks_json(const struct krr_manifest *m)
+{
+	json_t *disks = json_array();
+	unsigned int i;
+
+	for (i = 0; i < KRR_MORE_DISKS && m->more_disks[i]; i++)
+		json_array_append_new(disks, json_integer((json_int_t)m->more_disks[i]));
+	return disks;
+}
+
 static json_t *to_json(const struct krr_manifest *m)
 {
 	json_t *root = json_object(), *kinds = json_object(), *sums = json_object();
@@ -104,6 +117,7 @@ static json_t *to_json(const struct krr_manifest *m)
 			json_object_set_new(root, f->name,
 					    json_string(*text_of(m, f)) ?: json_string("?"));
 	}
+	json_object_set_new(root, "more_disks", disks_json(m));
 	for (i = 0; i < KRR_NR_KINDS; i++) {
 		if (!m->count[i])
 			continue;
@@ -201,6 +215,22 @@ static int take_field(struct krr_manifest *m, const struct field *f, json_t *v)
 	return 0;
 }
 
+static int take_disks(struct krr_manifest *m, json_t *disks)
+{
+	json_int_t bytes;
+	size_t i;
+
+	if (disks && (!json_is_array(disks) || json_array_size(disks) > KRR_MORE_DISKS))
+		return wrong("more_disks", "is not a list of few disks");
+	for (i = 0; i < json_array_size(disks); i++) {
+		bytes = json_integer_value(json_array_get(disks, i));
+		if (bytes <= 0 || bytes > MAX_DISK)
+			return wrong("more_disks", "has one that is no size of a disk");
+		m->more_disks[i] = (uint64_t)bytes;
+	}
+	return 0;
+}
+
 static int take_counts(struct krr_manifest *m, json_t *kinds)
 {
 	const char *name;
@@ -246,7 +276,7 @@ static int check_ranges(const struct krr_manifest *m)
 		return wrong("mem", "is not a size of guest RAM that krr records");
 	if (m->hdr_gpa & 4095 || m->hdr_gpa >= m->mem)
 		return wrong("hdr_gpa", "is not the address of a page in guest RAM");
-	if (m->disk_bytes > 1ull << 46)
+	if (m->disk_bytes > MAX_DISK)
 		return wrong("disk_bytes", "is too large");
 	return 0;
 }
@@ -271,6 +301,8 @@ static int from_json(struct krr_manifest *m, json_t *root)
 			return err;
 	}
 	err = check_ranges(m);
+	if (!err)
+		err = take_disks(m, json_object_get(root, "more_disks"));
 	if (!err)
 		err = take_counts(m, json_object_get(root, "kinds"));
 	return err ? err : take_sums(m, json_object_get(root, "sums"));

@@ -15,6 +15,7 @@
 #include "lib/image.h"
 
 #define KRR_MANIFEST_VERSION 1
+#define KRR_MORE_DISKS	4	/* besides the root disk */
 
 /* X(NAME, file): what the manifest has checksums of. */
 #define KRR_FILES(X)				\
@@ -45,7 +46,9 @@ struct krr_manifest {
 	char *qemu_version;
 	char *machine, *cpu, *accel;
 	uint64_t smp, mem, disk_bytes;
-	bool net;
+	uint64_t more_disks[KRR_MORE_DISKS];	/* bytes of each, up to the first 0 */
+	bool net, balloon;
+	char *share;		/* mount tag of the 9p device, NULL if there is none */
 	char *qemu_argv;	/* as run, for people */
 	uint64_t hdr_gpa, ring_base;
 
