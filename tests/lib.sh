@@ -7,8 +7,13 @@
 #	ok NAME COMMAND...	COMMAND has to succeed
 #	exits N NAME COMMAND...	COMMAND has to exit with N, or one of "N M"
 #	says TEXT NAME		the last command's output has to contain TEXT
+#	lacks TEXT NAME		... not to contain it
 #	skip_rest WHY		the points left are not tested here
 #	oops CONSOLE		prints the oops up to the panic, time stamps and all
+#	record_program PROGRAM "ARGUMENTS" [OPTIONS...]
+#				4 points: a guest program is recorded on one vCPU and
+#				on two, verified, and replayed once more; 6 points with
+#				options of krrctl run that give it a device to use
 #
 # Output of each command goes to $work/N.out; it is shown if the point fails,
 # and the folder is then kept.
@@ -87,6 +92,26 @@ says() {
 		echo "# $2: expected \"$1\" in the output, which ends so:"
 		tail -n 5 "$last" | sed 's/^/#   /'
 	} >&2
+}
+
+lacks() {
+	! grep -qF -e "$1" "$last"
+	point $? "$2"
+	! grep -F -e "$1" "$last" >&2
+}
+
+record_program() {
+	program=$1 arguments=$2
+	shift 2
+	for smp in 1 2; do
+		rec=$program-$smp
+		# shellcheck disable=SC2086 # words
+		ok "$program on $smp vCPU: recorded and verified" \
+			"$krrctl" run --accel "$accel" --smp $smp "$@" --record "$rec" --verify \
+				-- "/tests/$program" $arguments
+		[ $# -eq 0 ] || lacks "skipped" "$program on $smp vCPU: had its device"
+		ok "$program on $smp vCPU: replayed again" "$krrctl" replay "$rec"
+	done
 }
 
 skip_rest() {

@@ -15,7 +15,7 @@ DEBIAN_IMG	:= $(GUEST)/debian.img
 GUEST_BUGS	:= $(patsubst tests/%/reproducer.c,%,$(wildcard tests/bugs/*/reproducer.c))
 
 .PHONY: guest guest-debian
-guest: $(INITRAMFS)
+guest: $(INITRAMFS) $(GUEST)/vsock-peer
 guest-debian: $(DEBIAN_IMG)
 
 $(GUEST)/tests/%.o: tests/guest/%.c
@@ -46,6 +46,12 @@ $(GUEST)/bugs/%: tests/bugs/%/reproducer.c
 	$(call msg,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -static $(GUEST_CFLAGS) -MF $@.d -Itests/guest -DTEST_NAME='"$*"' -o $@ $<
+
+# no guest program, but what a test needs on the host
+$(GUEST)/vsock-peer: tests/vsock-peer.c
+	$(call msg,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -MMD -MP,$(GUEST_CFLAGS)) -o $@ $<
 
 GUEST_PARTS := $(GUEST)/krr-tests $(GUEST)/compat $(GUEST_BUGS:%=$(GUEST)/%) $(GUEST)/krrd \
 	       tests/guest/init

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
@@ -148,6 +149,58 @@ static inline int test_same(const void *buf, size_t n, unsigned int seed)
 		if (p[i] != (uint8_t)(seed * 31 + i + (i >> 8)))
 			return 0;
 	return 1;
+}
+
+/* test_put() - write @text to a file of the kernel; 0 if it was not taken */
+static inline int test_put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), ok;
+
+	if (fd < 0)
+		return 0;
+	ok = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	close(fd);
+	return ok;
+}
+
+/* test_get() - the first bytes of a file as a string, "" if it cannot be read */
+static inline const char *test_get(const char *path, char *buf, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, buf, size - 1);
+
+	if (fd >= 0)
+		close(fd);
+	buf[n > 0 ? n : 0] = '\0';
+	return buf;
+}
+
+/* test_alone() - wait for others of this name to end: what is tested is there once */
+static inline void test_alone(void)
+{
+	const char *dir = getenv("TESTDIR");
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s.lock", dir ? dir : "/tmp", TEST_NAME);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	CHECK(fd >= 0 && !flock(fd, LOCK_EX));
+}
+
+/* test_device() - the device of the disk that "krrctl --disk" added as number @n, or NULL */
+static inline const char *test_device(int n, char path[32])
+{
+	char sys[64], serial[32], want[16];
+
+	snprintf(want, sizeof(want), "disk%d", n);
+	for (char c = 'a'; c <= 'f'; c++) {
+		snprintf(sys, sizeof(sys), "/sys/block/vd%c/serial", c);
+		if (strcmp(test_get(sys, serial, sizeof(serial)), want))
+			continue;
+		snprintf(path, 32, "/dev/vd%c", c);
+		return path;
+	}
+	return NULL;
 }
 
 #endif /* TEST_H */
