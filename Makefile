@@ -18,11 +18,14 @@ PACKAGES	:= gcc gcc-multilib make pkg-config patch perl file git \
 		   busybox-static cpio e2fsprogs mmdebstrap \
 		   qemu-system-x86 gdb
 
+# what the kernel's selftests want besides
+SELFTEST_PACKAGES := libcap-dev libcap-ng-dev libpopt-dev
+
 export O V
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-.PHONY: help all tools setup demo check check-full soak unit clean FORCE
+.PHONY: help all tools setup demo check check-full soak selftests unit clean FORCE
 
 all: tools
 
@@ -40,7 +43,8 @@ help:
 	@echo '  make unit         unit tests of the host code'
 	@echo '  make fuzz         look for input that breaks it (clang), FUZZ_SECONDS=20 a target'
 	@echo '  make check        all of the above that it needs, then the tests (prove)'
-	@echo '  make check-full   check, the debug kernel, a longer soak, fuzzing, and CONFIG_KRR=n'
+	@echo '  make check-full   check, the debug kernel, selftests, a longer soak, fuzzing, CONFIG_KRR=n'
+	@echo '  make selftests    the selftests of the kernel itself, recorded and replayed'
 	@echo '  make soak         random loads, SOAK_ARGS="$(SOAK_ARGS)"'
 	@echo '  make check-patches  do the kernel patches apply?'
 	@echo '  make clean        remove $(O)'
@@ -70,7 +74,7 @@ check-full: setup
 	$(Q)$(MAKE) --no-print-directory kernel-debug do-check
 	$(Q)tests/config-n.sh
 	$(Q)tests/setup.sh $(FUZZ_PACKAGES)
-	$(Q)$(MAKE) --no-print-directory fuzz soak
+	$(Q)$(MAKE) --no-print-directory fuzz selftests soak
 	$(Q)KRR_KERNEL=$(KERNEL_DEBUG)/bzImage KRR_VMLINUX=$(KERNEL_DEBUG)/vmlinux \
 		tests/soak --smp 2 --count 5 --mem 1G
 
@@ -92,6 +96,11 @@ do-demo: tools $(TEST_KERNEL) kernel-bugs guest-debian
 
 soak: tools $(TEST_KERNEL) guest
 	$(Q)tests/soak $(SOAK_ARGS)
+
+selftests: tools $(TEST_KERNEL) guest
+	$(Q)tests/setup.sh $(SELFTEST_PACKAGES)
+	$(Q)$(MAKE) --no-print-directory $(SELFTESTS)
+	$(Q)prove --timer tests/selftests.sh
 
 clean:
 	rm -rf $(O)

@@ -64,4 +64,10 @@ $(DEBIAN_IMG): $(GUEST_PARTS) tests/guest/make-debian.sh $(wildcard tests/guest/
 	$(call msg,IMAGE,$@)
 	$(Q)tests/guest/make-debian.sh $(GUEST) $@ $(GUEST_TESTS) $(GUEST_BUGS)
 
+# the kernel's selftests, an initramfs to append
+SELFTESTS := $(O)/selftests.cpio.gz
+$(SELFTESTS): $(addprefix tests/selftests/,build.sh guest-run list)
+	$(call msg,CPIO,$@)
+	$(Q)tests/selftests/build.sh $(O)/selftests tests/selftests/list $@
+
 -include $(GUEST_OBJS:.o=.d) $(GUEST)/tests/multi.d $(GUEST)/compat.d $(GUEST_BUGS:%=$(GUEST)/%.d)
