@@ -19,6 +19,8 @@
 #define PAGE_SIZE	64u			/* of struct page */
 #define SLAB_BIT	9
 #define RESERVED_BIT	12
+#define HEAD_BIT	16
+#define SWAPBACKED_BIT	19
 #define LRU_AT		8		/* compound_head, too */
 #define TYPE_AT		48		/* page_type, then _refcount */
 #define IN_USE		(1ull << 32 | UINT32_MAX)
@@ -50,6 +52,10 @@ static void describe(struct krr_ram *r)
 	l->bit_slab = SLAB_BIT;
 	l->bit_lru = 4;
 	l->bit_reserved = RESERVED_BIT;
+	l->bit_head = HEAD_BIT;
+	l->bit_swapbacked = SWAPBACKED_BIT;
+	l->page_dtor = 16;
+	l->dtor_hugetlb = 2;
 	l->pgtype_buddy = 0x80;
 	l->pgtype_table = 0x400;
 	put(r, PGD_AT + (VMEMMAP >> 39 & 511) * 8, (PGD_AT + 4096) | 1);
@@ -132,6 +138,15 @@ static void classes(void **state)
 	differ(page + 100, KRR_CLASS_OTHER);
 	set_page(page, 0, 1u << SLAB_BIT);
 	differ(page + 100, KRR_CLASS_SLAB);
+	set_page(page, 0, 1u << SWAPBACKED_BIT);
+	differ(page + 100, KRR_CLASS_CACHE);
+	/* of several pages, the first tail says of what kind */
+	set_page(page, 0, 1u << HEAD_BIT);
+	set_page(page + 4096, 16, 1);
+	differ(page + 100, KRR_CLASS_OTHER);
+	set_page(page + 4096, 16, 2);
+	differ(page + 100, KRR_CLASS_ANON);
+	set_page(page + 4096, 16, 0);
 	set_page(page, 0, 0);
 	set_page(page, 24, 0xffff888000001001ull);
 	differ(page + 100, KRR_CLASS_ANON);
@@ -294,6 +309,8 @@ static void hostile_flags(void **state)
 	a.hdr->layout.bit_slab = 64 + SLAB_BIT;
 	a.hdr->layout.bit_reserved = UINT32_MAX;
 	a.hdr->layout.bit_lru = 200;
+	a.hdr->layout.bit_swapbacked = 64;
+	a.hdr->layout.bit_head = 65;
 	differ(page + 100, KRR_CLASS_OTHER);
 	a.hdr->layout = keep;
 	differ(page + 100, KRR_CLASS_SLAB);
