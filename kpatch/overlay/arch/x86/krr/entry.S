@@ -177,6 +177,7 @@ SYM_FUNC_START_LOCAL(krr_do_window)
 	je	.Lwindow_replay
 	xorl	%eax, %eax
 	sti
+SYM_INNER_LABEL(krr_window_shadow, SYM_L_GLOBAL)
 	nop
 SYM_INNER_LABEL(krr_window_ip, SYM_L_GLOBAL)
 	cli
@@ -264,6 +265,7 @@ SYM_FUNC_START(krr_sti_hlt)
 .Lhlt:
 	xorl	%eax, %eax
 	sti
+SYM_INNER_LABEL(krr_idle_shadow, SYM_L_GLOBAL)
 	hlt
 SYM_INNER_LABEL(krr_idle_ip, SYM_L_GLOBAL)
 	cli

@@ -120,6 +120,7 @@ DECLARE_PER_CPU(struct krr_ua, krr_ua);
 
 extern const struct krr_ua_site krr_ua_sites[], krr_ua_sites_end[];
 extern char krr_window_ip[], krr_idle_ip[], krr_park_end[], krr_poke_site[], krr_poke_end[];
+extern char krr_window_shadow[], krr_idle_shadow[];
 
 void krr_launch_gate(struct krr_launch *l);
 void krr_launch_syscall(struct krr_launch *l);

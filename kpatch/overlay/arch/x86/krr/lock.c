@@ -50,27 +50,47 @@ noinstr void krr_ring_all(void)
 			ring(cpu);
 }
 
+/*
+ * Where an NMI returns to if it must not be where it hit; 0: there.
+ *
+ * Anywhere in krr_park(): past the hlt, so that no ring is lost.  Between sti and
+ * the instruction after it: past that one.  An NMI ends the shadow of sti, so an
+ * interrupt could arrive there, and not where a window or idle expects it.  The
+ * hlt of idle is not lost: without an interrupt, idle goes back to it.
+ */
+static noinstr u64 nmi_target(u64 ip)
+{
+	if (ip >= (u64)krr_park && ip < (u64)krr_park_end)
+		return (u64)krr_park_end;
+	if (ip == (u64)krr_window_shadow)
+		return (u64)krr_window_ip;
+	if (ip == (u64)krr_idle_shadow)
+		return (u64)krr_idle_ip;
+	return 0;
+}
+
 /**
  * krr_doorbell() - was this NMI rung by ring()?
  * @regs: its frame
  *
- * One that hits between the check and the hlt of krr_park() makes it skip the
- * hlt, so no ring is lost.  Return: true if there is nothing else to handle.
+ * Return: true if there is nothing else to handle.
  */
 noinstr bool krr_doorbell(struct pt_regs *regs)
 {
 	struct krr_cpu *c;
+	u64 target;
 
 	if (!krr_armed() || !krr_g)
 		return false;
-	if (regs->ip >= (u64)krr_park && regs->ip < (u64)krr_park_end) {
+	target = nmi_target(regs->ip);
+	if (target) {
 		/*
 		 * asm_exc_nmi returns through a second copy of the frame, which
 		 * stands right above pt_regs; a nested NMI makes it from the
 		 * first one again.
 		 */
-		regs->ip = (u64)krr_park_end;
-		*(u64 *)(regs + 1) = (u64)krr_park_end;
+		regs->ip = target;
+		*(u64 *)(regs + 1) = target;
 	}
 	c = krr_this();
 	if (c->answered == READ_ONCE(c->rung))
