@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * compat - a 32-bit program: sysenter or syscall32 by way of the vDSO, int80,
- * 32-bit signal frames, threads' segment registers, fork
+ * compat - a 32-bit program: sysenter by way of the vDSO, int80, syscall where the
+ * CPU has it, 32-bit signal frames, threads' segment registers, fork
  */
+#include <setjmp.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include "test.h"
 
@@ -13,6 +15,45 @@ static void on_usr1(int sig, siginfo_t *si, void *uc)
 {
 	(void)uc;
 	seen += sig == SIGUSR1 && si->si_pid == getpid();
+}
+
+/*
+ * What __kernel_vsyscall of the vDSO is on AMD's CPUs.  The kernel returns to the
+ * vDSO's end of it, which pops the three registers.
+ */
+asm(".text\n"
+    "by_syscall:\n"
+    "	push %ecx\n"
+    "	push %edx\n"
+    "	push %ebp\n"
+    "	mov %ecx, %ebp\n"
+    "	syscall\n"
+    "	ud2\n");
+
+static pid_t getpid_by_syscall(void)
+{
+	pid_t pid = SYS_getpid;
+
+	asm volatile("call by_syscall" : "+a"(pid) : : "memory", "cc");
+	return pid;
+}
+
+static sigjmp_buf no_syscall;
+
+static void on_sigill(int sig)
+{
+	siglongjmp(no_syscall, sig);
+}
+
+/* Intel's CPUs have none in 32-bit mode. */
+static int has_syscall(void)
+{
+	if (sigsetjmp(no_syscall, 1))
+		return 0;
+	signal(SIGILL, on_sigill);
+	getpid_by_syscall();
+	signal(SIGILL, SIG_DFL);
+	return 1;
 }
 
 static int gs_selector(void)
@@ -27,7 +68,7 @@ int main(int argc, char **argv)
 {
 	struct amount a = test_amount(argc, argv);
 	struct sigaction sa = { .sa_sigaction = on_usr1, .sa_flags = SA_SIGINFO };
-	int gs = gs_selector(), p[2], word;
+	int gs = gs_selector(), p[2], word, syscall32 = has_syscall();
 	struct utsname u;
 	pid_t pid;
 
@@ -35,6 +76,7 @@ int main(int argc, char **argv)
 	CHECK(!sigaction(SIGUSR1, &sa, NULL) && !pipe(p));
 	while (test_more(&a)) {
 		CHECK(!uname(&u) && !strcmp(u.sysname, "Linux"));
+		CHECK(!syscall32 || getpid_by_syscall() == getpid());
 		CHECK(!kill(getpid(), SIGUSR1) && seen == (int)a.rounds);
 		pid = fork();
 		CHECK(pid >= 0);
@@ -46,5 +88,5 @@ int main(int argc, char **argv)
 		test_wait(pid, 9);
 		CHECK(gs_selector() == gs);
 	}
-	return test_ok(&a, "%d signals", (int)seen);
+	return test_ok(&a, "%d signals%s", (int)seen, syscall32 ? ", syscall" : "");
 }
