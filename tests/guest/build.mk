@@ -56,11 +56,11 @@ $(GUEST)/vsock-peer: tests/vsock-peer.c
 GUEST_PARTS := $(GUEST)/krr-tests $(GUEST)/compat $(GUEST_BUGS:%=$(GUEST)/%) $(GUEST)/krrd \
 	       tests/guest/init
 
-$(INITRAMFS): $(GUEST_PARTS) tests/guest/make-initramfs.sh
+$(INITRAMFS): $(GUEST_PARTS) $(addprefix tests/guest/,make-initramfs.sh put-programs.sh)
 	$(call msg,CPIO,$@)
 	$(Q)tests/guest/make-initramfs.sh $(GUEST) $@ $(GUEST_TESTS) $(GUEST_BUGS)
 
-$(DEBIAN_IMG): $(GUEST_PARTS) tests/guest/make-debian.sh $(wildcard tests/guest/loads/*)
+$(DEBIAN_IMG): $(GUEST_PARTS) $(addprefix tests/guest/,make-debian.sh put-programs.sh) $(wildcard tests/guest/loads/*)
 	$(call msg,IMAGE,$@)
 	$(Q)tests/guest/make-debian.sh $(GUEST) $@ $(GUEST_TESTS) $(GUEST_BUGS)
 

@@ -45,18 +45,9 @@ fi
 root=$tmp/root
 mkdir "$root"
 tar -xf "$base" -C "$root" --exclude='./dev/*'
-install -d "$root/tests/bugs" "$root/usr/sbin"
 rm -f "$root/sbin/init"
 install -m 755 "$here/init" "$root/sbin/init"
-install -s -m 755 "$guest/krrd" "$root/usr/sbin/krrd"
-install -s -m 755 "$guest/krr-tests" "$guest/compat" "$root/tests"
-for t in "$@"; do
-	case $t in
-	bugs/*)	install -s -m 755 "$guest/$t" "$root/tests/$t" ;;
-	*)	ln "$root/tests/krr-tests" "$root/tests/$t" ;;
-	esac
-done
-[ ! -x "$guest/krrctl" ] || install -s -m 755 "$guest/krrctl" "$root/usr/sbin/krrctl"
+"$here/put-programs.sh" "$guest" "$root" /usr/sbin "$@"
 install -m 755 "$here"/loads/* "$root/tests"
 echo krr >"$root/etc/hostname"
 printf '127.0.0.1 localhost krr\n::1 localhost\n' >"$root/etc/hosts"

@@ -20,22 +20,14 @@ esac
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 root=$tmp/root
-mkdir -p "$root/bin" "$root/sbin" "$root/tests/bugs" "$root/etc" "$root/root" "$root/proc" \
+mkdir -p "$root/bin" "$root/sbin" "$root/etc" "$root/root" "$root/proc" \
 	 "$root/sys" "$root/dev" "$root/tmp" "$root/run" "$root/usr/bin" "$root/usr/sbin"
 cp "$busybox" "$root/bin/busybox"
 for a in $("$busybox" --list); do
 	[ "$a" = busybox ] || ln -s /bin/busybox "$root/bin/$a"
 done
 install -m 755 "$here/init" "$root/init"
-install -s -m 755 "$guest/krrd" "$root/sbin/krrd"
-install -s -m 755 "$guest/krr-tests" "$guest/compat" "$root/tests"
-for t in "$@"; do
-	case $t in
-	bugs/*)	install -s -m 755 "$guest/$t" "$root/tests/$t" ;;
-	*)	ln "$root/tests/krr-tests" "$root/tests/$t" ;;
-	esac
-done
-[ ! -x "$guest/krrctl" ] || install -s -m 755 "$guest/krrctl" "$root/sbin/krrctl"
+"$here/put-programs.sh" "$guest" "$root" /sbin "$@"
 echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
 echo 'root:x:0:' >"$root/etc/group"
 

@@ -157,6 +157,19 @@ static int vm_stop(const char *name)
  * QEMU only notes the target; the guest gives and takes pages as it can, and
  * that is recorded like all that it does.
  */
+/* Both results are to be given back, also after a failure. */
+static int reach(const char *name, struct krr_vm *vm, struct krr_qmp **qmp)
+{
+	int err = krr_vm_open(name, vm);
+
+	if (err)
+		return err;
+	err = krr_qmp_connect(vm->qmp, 1000, qmp);
+	if (err)
+		krr_err("cannot reach QEMU of VM \"%s\": %s", name, strerror(-err));
+	return err;
+}
+
 static int vm_balloon(const char *name, const char *text)
 {
 	struct krr_qmp *qmp = NULL;
@@ -168,12 +181,7 @@ static int vm_balloon(const char *name, const char *text)
 		krr_err("vm balloon: \"%s\" is no size of RAM, e.g. 256M", text);
 		return KRR_EXIT_USAGE;
 	}
-	err = krr_vm_open(name, &vm);
-	if (!err) {
-		err = krr_qmp_connect(vm.qmp, 1000, &qmp);
-		if (err)
-			krr_err("cannot reach QEMU of VM \"%s\": %s", name, strerror(-err));
-	}
+	err = reach(name, &vm, &qmp);
 	if (!err) {
 		err = krr_qmp_call(qmp, "balloon",
 				   json_pack("{s:I}", "value", (json_int_t)bytes), NULL);
@@ -213,12 +221,7 @@ static int vm_vsock(const char *name, const char *path)
 	struct krr_vm vm;
 	int err;
 
-	err = krr_vm_open(name, &vm);
-	if (!err) {
-		err = krr_qmp_connect(vm.qmp, 1000, &qmp);
-		if (err)
-			krr_err("cannot reach QEMU of VM \"%s\": %s", name, strerror(-err));
-	}
+	err = reach(name, &vm, &qmp);
 	if (!err) {
 		err = plug_vsock(qmp, path);
 		if (err)

@@ -243,8 +243,9 @@ noinstr void krr_come_back(struct pt_regs *regs)
 {
 	if (this_cpu_read(krr_suspended_by) != (u64)regs)
 		return;
-	this_cpu_write(krr_suspended_by, 0);
 	this_cpu_write(krr_mode, this_cpu_read(krr_suspended_mode));
+	this_cpu_write(krr_suspended_by, 0);	/* no trace: replay has none of this */
+	this_cpu_write(krr_suspended_mode, 0);
 }
 
 /* krr_leave_trap() */

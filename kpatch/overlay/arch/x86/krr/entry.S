@@ -16,47 +16,23 @@
 #include <asm/asm-offsets.h>
 #include <asm/export.h>
 #include <asm/krr.h>
-#include <asm/percpu.h>
 #include <asm/processor-flags.h>
 #include <asm/segment.h>
 #include <asm/unwind_hints.h>
 #include <asm/nospec-branch.h>
+
+#include "calls.h"
 
 .section .noinstr.text, "ax"
 
 /* EFLAGS in the frame of an interrupt at a window: IF, ZF, PF and the fixed bit. */
 #define WINDOW_FLAGS	0x246
 
-.macro TO_RECORDER
-	movq	%rsp, PER_CPU_VAR(krr_sp)
-	movq	PER_CPU_VAR(krr_stack), %rsp
-.endm
-
-.macro TO_DOMAIN
-	movq	PER_CPU_VAR(krr_sp), %rsp
-.endm
-
 /* Call C with all registers kept; its result replaces RAX. */
 .macro CALL_KEEP fn
-	TO_RECORDER
-	pushq	%rcx
-	pushq	%rdx
-	pushq	%rsi
-	pushq	%rdi
-	pushq	%r8
-	pushq	%r9
-	pushq	%r10
-	pushq	%r11
+	TO_RECORDER_SAVING
 	call	\fn
-	popq	%r11
-	popq	%r10
-	popq	%r9
-	popq	%r8
-	popq	%rdi
-	popq	%rsi
-	popq	%rdx
-	popq	%rcx
-	TO_DOMAIN
+	TO_DOMAIN_RESTORING
 .endm
 
 /*
@@ -104,14 +80,8 @@ SYM_FUNC_START(krr_thunk)
 	call	*%rax
 	INSTRUMENTED instr_end
 	TO_DOMAIN
-	xorl	%ecx, %ecx
-	xorl	%edx, %edx
-	xorl	%esi, %esi
-	xorl	%edi, %edi
-	xorl	%r8d, %r8d
-	xorl	%r9d, %r9d
-	xorl	%r10d, %r10d
-	xorl	%r11d, %r11d
+	CLEAR_ARGUMENTS
+	CLEAR_SCRATCH
 	RET
 SYM_FUNC_END(krr_thunk)
 EXPORT_SYMBOL_GPL(krr_thunk)
@@ -314,6 +284,24 @@ SYM_FUNC_END(krr_sti_hlt)
 	LOAD_SEGMENT es
 .endm
 
+/* All registers but RSP and RDI. */
+.macro LOAD_WORDS r11=6 rax=10 rcx=11
+	movq	(0*8)(%rdi), %r15
+	movq	(1*8)(%rdi), %r14
+	movq	(2*8)(%rdi), %r13
+	movq	(3*8)(%rdi), %r12
+	movq	(4*8)(%rdi), %rbp
+	movq	(5*8)(%rdi), %rbx
+	movq	(\r11*8)(%rdi), %r11
+	movq	(7*8)(%rdi), %r10
+	movq	(8*8)(%rdi), %r9
+	movq	(9*8)(%rdi), %r8
+	movq	(\rax*8)(%rdi), %rax
+	movq	(\rcx*8)(%rdi), %rcx
+	movq	(12*8)(%rdi), %rdx
+	movq	(13*8)(%rdi), %rsi
+.endm
+
 SYM_CODE_START(krr_launch_gate)
 	UNWIND_HINT_EMPTY
 	USER_SEGMENTS
@@ -335,20 +323,7 @@ SYM_CODE_END(krr_launch_gate)
 SYM_CODE_START(\name)
 	UNWIND_HINT_EMPTY
 	USER_SEGMENTS
-	movq	(0*8)(%rdi), %r15
-	movq	(1*8)(%rdi), %r14
-	movq	(2*8)(%rdi), %r13
-	movq	(3*8)(%rdi), %r12
-	movq	(4*8)(%rdi), %rbp
-	movq	(5*8)(%rdi), %rbx
-	movq	(18*8)(%rdi), %r11		/* flags */
-	movq	(7*8)(%rdi), %r10
-	movq	(8*8)(%rdi), %r9
-	movq	(9*8)(%rdi), %r8
-	movq	(15*8)(%rdi), %rax		/* orig_ax */
-	movq	(16*8)(%rdi), %rcx		/* ip */
-	movq	(12*8)(%rdi), %rdx
-	movq	(13*8)(%rdi), %rsi
+	LOAD_WORDS r11=18 rax=15 rcx=16		/* flags, orig_ax, ip */
 	movq	(19*8)(%rdi), %rsp
 	movq	(14*8)(%rdi), %rdi
 	jmp	\entry
@@ -369,20 +344,7 @@ SYM_CODE_START(krr_launch_sysenter)
 	andq	$~(X86_EFLAGS_IF | X86_EFLAGS_TF), %rax
 	pushq	%rax
 	popfq
-	movq	(0*8)(%rdi), %r15		/* 32-bit code leaves these as they were */
-	movq	(1*8)(%rdi), %r14
-	movq	(2*8)(%rdi), %r13
-	movq	(3*8)(%rdi), %r12
-	movq	(6*8)(%rdi), %r11
-	movq	(7*8)(%rdi), %r10
-	movq	(8*8)(%rdi), %r9
-	movq	(9*8)(%rdi), %r8
-	movq	(4*8)(%rdi), %rbp
-	movq	(5*8)(%rdi), %rbx
-	movq	(15*8)(%rdi), %rax		/* orig_ax */
-	movq	(11*8)(%rdi), %rcx
-	movq	(12*8)(%rdi), %rdx
-	movq	(13*8)(%rdi), %rsi
+	LOAD_WORDS rax=15			/* orig_ax */
 	movq	(14*8)(%rdi), %rdi
 	jmp	entry_SYSENTER_compat
 SYM_CODE_END(krr_launch_sysenter)
@@ -390,20 +352,7 @@ SYM_CODE_END(krr_launch_sysenter)
 /* RSP points at the address to go to; RDI at the words. */
 SYM_CODE_START_LOCAL(krr_launch_regs)
 	UNWIND_HINT_EMPTY
-	movq	(0*8)(%rdi), %r15
-	movq	(1*8)(%rdi), %r14
-	movq	(2*8)(%rdi), %r13
-	movq	(3*8)(%rdi), %r12
-	movq	(4*8)(%rdi), %rbp
-	movq	(5*8)(%rdi), %rbx
-	movq	(6*8)(%rdi), %r11
-	movq	(7*8)(%rdi), %r10
-	movq	(8*8)(%rdi), %r9
-	movq	(9*8)(%rdi), %r8
-	movq	(10*8)(%rdi), %rax
-	movq	(11*8)(%rdi), %rcx
-	movq	(12*8)(%rdi), %rdx
-	movq	(13*8)(%rdi), %rsi
+	LOAD_WORDS
 	movq	(14*8)(%rdi), %rdi
 	RET
 SYM_CODE_END(krr_launch_regs)

@@ -25,11 +25,12 @@
 #include <asm/errno.h>
 #include <asm/export.h>
 #include <asm/krr.h>
-#include <asm/percpu.h>
 #include <asm/processor-flags.h>
 #include <asm/segment.h>
 #include <asm/smap.h>
 #include <asm/unwind_hints.h>
+
+#include "calls.h"
 
 .macro SITE site resume
 	.pushsection .rodata.krr_ua_sites, "a"
@@ -52,49 +53,24 @@ SYM_DATA_START(krr_ua_sites)
 	jo	\resume
 .endm
 
-.macro CLEAR_SCRATCH
-	xorl	%r8d, %r8d
-	xorl	%r9d, %r9d
-	xorl	%r10d, %r10d
-	xorl	%r11d, %r11d
-.endm
-
 /* Calls fn(rdi, rsi, rdx, rcx, r8 = return address at \depth(%rsp)). */
 .macro CALL_RECORDER fn depth
 	movq	\depth(%rsp), %r8
-	movq	%rsp, PER_CPU_VAR(krr_sp)
-	movq	PER_CPU_VAR(krr_stack), %rsp
+	TO_RECORDER
 	call	\fn
-	movq	PER_CPU_VAR(krr_sp), %rsp
+	TO_DOMAIN
 .endm
 
 /* fn(rax, rcx, rdx, size, return address), all registers kept but RAX. */
 .macro CALL_KEEP fn size
-	movq	%rsp, PER_CPU_VAR(krr_sp)
-	movq	PER_CPU_VAR(krr_stack), %rsp
-	pushq	%rcx
-	pushq	%rdx
-	pushq	%rsi
-	pushq	%rdi
-	pushq	%r8
-	pushq	%r9
-	pushq	%r10
-	pushq	%r11
+	TO_RECORDER_SAVING
 	movq	%rax, %rdi
 	movq	%rcx, %rsi
 	movl	$\size, %ecx
 	movq	PER_CPU_VAR(krr_sp), %r8
 	movq	(%r8), %r8
 	call	\fn
-	popq	%r11
-	popq	%r10
-	popq	%r9
-	popq	%r8
-	popq	%rdi
-	popq	%rsi
-	popq	%rdx
-	popq	%rcx
-	movq	PER_CPU_VAR(krr_sp), %rsp
+	TO_DOMAIN_RESTORING
 .endm
 
 	.text
@@ -171,10 +147,7 @@ SYM_FUNC_START(krr_copy_from_user)
 	movq	8(%rsp), %rdx
 	CALL_RECORDER krr_c_uread 24		/* RCX = left, returns it */
 .Lfrom_done:
-	xorl	%ecx, %ecx
-	xorl	%edx, %edx
-	xorl	%esi, %esi
-	xorl	%edi, %edi
+	CLEAR_ARGUMENTS
 	CLEAR_SCRATCH
 	addq	$24, %rsp
 	RET
@@ -244,10 +217,7 @@ SYM_FUNC_START(\name)
 	ASM_CLAC
 	movq	%rcx, %rax
 .L\name\()_done:
-	xorl	%ecx, %ecx
-	xorl	%edx, %edx
-	xorl	%esi, %esi
-	xorl	%edi, %edi
+	CLEAR_ARGUMENTS
 	CLEAR_SCRATCH
 	addq	$24, %rsp
 	RET
@@ -458,10 +428,7 @@ SYM_FUNC_START(krr_cmpxchg_user4)
 	movl	%eax, (%rcx)
 	movq	UA(left), %rax
 .Lcmpxchg_done:
-	xorl	%ecx, %ecx
-	xorl	%edx, %edx
-	xorl	%esi, %esi
-	xorl	%edi, %edi
+	CLEAR_ARGUMENTS
 	CLEAR_SCRATCH
 	RET
 	_ASM_EXTABLE_UA(.Lcmpxchg, .Lcmpxchg_fix)
