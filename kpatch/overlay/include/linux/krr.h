@@ -18,6 +18,8 @@ struct page;
 void krr_reserve(void);
 void krr_share(struct page **pages, unsigned int n);
 void krr_unshare(struct page **pages, unsigned int n);
+void krr_share_mem(const void *p, size_t len);
+void krr_unshare_mem(const void *p, size_t len);
 bool krr_doorbell(struct pt_regs *regs);
 void krr_inert(const void *p, u32 len);
 void krr_virtio_inert(void);
@@ -48,10 +50,10 @@ static __always_inline void krr_leave_nmi(struct pt_regs *regs)
 {
 	if (!krr_armed())
 		return;
-	if (krr_mode_now() != KRR_MODE_OFF)
-		krr_leave_trap(regs);
-	else
+	if (krr_mode_is(KRR_MODE_OFF))
 		krr_come_back(regs);
+	else
+		krr_leave_trap(regs);
 }
 
 /*
@@ -141,6 +143,8 @@ static __always_inline void krr_note_dr6(unsigned long dr6) { }
 static inline bool krr_doorbell(struct pt_regs *regs) { return false; }
 static inline void krr_share(struct page **pages, unsigned int n) { }
 static inline void krr_unshare(struct page **pages, unsigned int n) { }
+static inline void krr_share_mem(const void *p, size_t len) { }
+static inline void krr_unshare_mem(const void *p, size_t len) { }
 static inline void krr_unsupported(const char *what) { }
 static __always_inline bool krr_settling(void) { return false; }
 static __always_inline bool krr_cstar(void) { return false; }

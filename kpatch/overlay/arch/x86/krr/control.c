@@ -428,6 +428,31 @@ void krr_unshare(struct page **pages, unsigned int n)
 }
 EXPORT_SYMBOL_GPL(krr_unshare);
 
+static void for_each_page_of(const void *p, size_t len,
+			     void (*fn)(struct page **pages, unsigned int n))
+{
+	const void *end = p + len;
+	struct page *page;
+
+	for (; p < end; p += PAGE_SIZE) {
+		page = is_vmalloc_addr(p) ? vmalloc_to_page(p) : virt_to_page(p);
+		fn(&page, 1);
+	}
+}
+
+/* krr_share_mem() - krr_share() for whole pages by their kernel address */
+void krr_share_mem(const void *p, size_t len)
+{
+	for_each_page_of(p, len, krr_share);
+}
+EXPORT_SYMBOL_GPL(krr_share_mem);
+
+void krr_unshare_mem(const void *p, size_t len)
+{
+	for_each_page_of(p, len, krr_unshare);
+}
+EXPORT_SYMBOL_GPL(krr_unshare_mem);
+
 /* The inert ranges of this moment, after those found in page tables. */
 static void list_inert(void)
 {

@@ -75,16 +75,28 @@ static __always_inline u32 krr_mode_now(void)
 	return mode;
 }
 
+/*
+ * Is krr_mode @mode?  The mode is never in a register of the domain: a dead value in
+ * one that callees save would be on the stack of the next call, and differ in replay.
+ */
+static __always_inline bool krr_mode_is(const u32 mode)
+{
+	asm goto("cmpl %0, %%gs:krr_mode\n\tje %l[yes]" : : "i" (mode) : "cc", "memory" : yes);
+	return false;
+yes:
+	return true;
+}
+
 /* This CPU is in the domain, recorded or replayed. */
 static __always_inline bool krr_on(void)
 {
-	return krr_armed() && krr_mode_now() != KRR_MODE_OFF;
+	return krr_armed() && !krr_mode_is(KRR_MODE_OFF);
 }
 
 /* This CPU is in the domain and replays: outputs are to be suppressed. */
 static __always_inline bool krr_replaying(void)
 {
-	return krr_armed() && krr_mode_now() == KRR_MODE_REPLAY;
+	return krr_armed() && krr_mode_is(KRR_MODE_REPLAY);
 }
 
 /*
@@ -220,7 +232,7 @@ static __always_inline u64 krr_logged(u8 kind, u64 v)
 #define krr_input(kind, expr)						\
 ({									\
 	u64 __krr_v = 0;						\
-	if (krr_mode_now() == KRR_MODE_RECORD)				\
+	if (krr_mode_is(KRR_MODE_RECORD))				\
 		__krr_v = (u64)(expr);					\
 	krr_logged(kind, __krr_v);					\
 })
