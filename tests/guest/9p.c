@@ -4,7 +4,6 @@
  */
 #include <dirent.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include "test.h"
 
 #define SIZE 300000
@@ -12,14 +11,7 @@
 static uint8_t buf[SIZE];
 static char dir[64];
 
-static const char *in(const char *name)
-{
-	static char path[2][96], *p;
-
-	p = path[p == path[0]];		/* the last two stay valid */
-	snprintf(p, sizeof(path[0]), "%s/%s", dir, name);
-	return p;
-}
+#define in(name) test_in(dir, name)
 
 static void write_read(const char *name, unsigned int seed)
 {

@@ -4,7 +4,6 @@
  * from the medium, directly and through the page cache, mapped, discarded
  */
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include "test.h"
 
 #define SIZE (512 * 1024)
@@ -12,13 +11,7 @@
 static uint8_t buf[SIZE] __attribute__((aligned(4096)));
 static char dir[64];
 
-static const char *in(const char *name)
-{
-	static char path[96];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	return path;
-}
+#define in(name) test_in(dir, name)
 
 static void write_file(const char *name, unsigned int seed)
 {

@@ -3,20 +3,13 @@
  * ftrace - kernel text that changes while it runs: function tracer, a probe at
  * entry and at return of a function, tracepoints, on and off
  */
-#include <sys/stat.h>
 #include "test.h"
 
 #define T "/sys/kernel/tracing"
 
 static char instance[64];		/* of our own, others may be tracing */
 
-static const char *in(const char *name)
-{
-	static char path[160];
-
-	snprintf(path, sizeof(path), "%s/%s", instance, name);
-	return path;
-}
+#define in(name) test_in(instance, name)
 
 static void set(const char *name, const char *text)
 {

@@ -3,20 +3,11 @@
  * memcg - memory cgroups: charges that move up and down, reclaim of page cache
  * at memory.high and by memory.reclaim, events and statistics
  */
-#include <sys/stat.h>
 #include "test.h"
-
-#define CG "/sys/fs/cgroup"
 
 static char dir[64];
 
-static const char *in(const char *name)
-{
-	static char path[128];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	return path;
-}
+#define in(name) test_in(dir, name)
 
 static long number(const char *name)
 {
@@ -72,22 +63,18 @@ int main(int argc, char **argv)
 {
 	struct amount a = test_amount(argc, argv);
 
-	if (!test_put(CG "/cgroup.subtree_control", "+memory"))
-		return test_skip("no memory controller at " CG);
 	while (test_more(&a)) {
 		pid_t pid;
 
-		snprintf(dir, sizeof(dir), CG "/memcg-%d-%ld", getpid(), a.rounds);
-		CHECK(!mkdir(dir, 0755));
+		if (!test_cgroup(dir, a.rounds))
+			return test_skip("no memory controller at " TEST_CGROUPS);
 		CHECK(test_put(in("memory.high"), "8M") && test_put(in("memory.max"), "16M"));
 		pid = fork();
 		CHECK(pid >= 0);
 		if (!pid)
 			member((unsigned int)a.rounds);
 		test_wait(pid, 0);
-		for (int i = 0; rmdir(dir) && i < 200; i++)
-			usleep(5000);
-		CHECK(access(dir, F_OK));
+		test_cgroup_end(dir);
 	}
 	return test_ok(&a, "%ld groups", a.rounds);
 }

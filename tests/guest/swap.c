@@ -3,23 +3,15 @@
  * swap - a memory cgroup that is too small for its anonymous and tmpfs pages,
  * which go to a disk (the second krrctl --disk) and come back
  */
-#include <sys/stat.h>
 #include <sys/swap.h>
 #include "test.h"
 
-#define CG	"/sys/fs/cgroup"
 #define SIZE	(6ul << 20)
 #define LIMIT	"3M"
 
 static char dir[64];
 
-static const char *in(const char *name)
-{
-	static char path[128];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	return path;
-}
+#define in(name) test_in(dir, name)
 
 /* the header that mkswap would write: version 1, no bad pages */
 static void format(const char *dev)
@@ -128,9 +120,7 @@ int main(int argc, char **argv)
 	if (!dev)
 		return test_skip("no second disk, krrctl --disk gives one");
 	test_alone();
-	CHECK(test_put(CG "/cgroup.subtree_control", "+memory"));
-	snprintf(dir, sizeof(dir), CG "/swap-%d", getpid());
-	CHECK(!mkdir(dir, 0755) && test_put(in("memory.max"), LIMIT));
+	CHECK(test_cgroup(dir, 0) && test_put(in("memory.max"), LIMIT));
 	while (test_more(&a)) {
 		pid_t pid;
 
@@ -143,8 +133,6 @@ int main(int argc, char **argv)
 		test_wait(pid, 0);
 		CHECK(!swapoff(dev));
 	}
-	for (int i = 0; rmdir(dir) && i < 200; i++)
-		usleep(5000);
-	CHECK(access(dir, F_OK));
+	test_cgroup_end(dir);
 	return test_ok(&a, "swapped to %s", dev);
 }

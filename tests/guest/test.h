@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -173,6 +174,36 @@ static inline const char *test_get(const char *path, char *buf, size_t size)
 		close(fd);
 	buf[n > 0 ? n : 0] = '\0';
 	return buf;
+}
+
+/* test_in() - the path of @name in @dir; the last two stay valid */
+static inline const char *test_in(const char *dir, const char *name)
+{
+	static char path[2][192], *p;
+
+	p = path[p == path[0]];
+	snprintf(p, sizeof(path[0]), "%s/%s", dir, name);
+	return p;
+}
+
+#define TEST_CGROUPS "/sys/fs/cgroup"
+
+/* test_cgroup() - a new control group with memory accounting in @dir; 0 if there is none */
+static inline int test_cgroup(char dir[64], long number)
+{
+	if (!test_put(TEST_CGROUPS "/cgroup.subtree_control", "+memory"))
+		return 0;
+	snprintf(dir, 64, TEST_CGROUPS "/%s-%d-%ld", TEST_NAME, getpid(), number);
+	CHECK(!mkdir(dir, 0755));
+	return 1;
+}
+
+/* test_cgroup_end() - remove it; the last member may still be on its way out */
+static inline void test_cgroup_end(const char *dir)
+{
+	for (int i = 0; rmdir(dir) && i < 200; i++)
+		usleep(5000);
+	CHECK(access(dir, F_OK));
 }
 
 /* test_alone() - wait for others of this name to end: what is tested is there once */

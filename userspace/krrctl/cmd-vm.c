@@ -153,10 +153,6 @@ static int vm_stop(const char *name)
 	return krr_exit_code(err);
 }
 
-/*
- * QEMU only notes the target; the guest gives and takes pages as it can, and
- * that is recorded like all that it does.
- */
 /* Both results are to be given back, also after a failure. */
 static int reach(const char *name, struct krr_vm *vm, struct krr_qmp **qmp)
 {
@@ -170,6 +166,10 @@ static int reach(const char *name, struct krr_vm *vm, struct krr_qmp **qmp)
 	return err;
 }
 
+/*
+ * QEMU only notes the target; the guest gives and takes pages as it can, and
+ * that is recorded like all that it does.
+ */
 static int vm_balloon(const char *name, const char *text)
 {
 	struct krr_qmp *qmp = NULL;
