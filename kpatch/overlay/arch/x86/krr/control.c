@@ -482,11 +482,8 @@ static __printf(1, 2) int refuse(const char *fmt, ...)
 
 /*
  * The sites of krr_key are flipped by plain writes while all other CPUs stand
- * still, not by static_branch_enable() with its INT3.  QEMU's TCG with a thread
- * per CPU can keep a translation of text that was patched while it was made; INT3
- * that is long gone is then hit again and again: an input that no hook sees, and
- * in the idle loop a livelock.  For the INT3 of other keys the first byte of each
- * site is written again, which makes QEMU drop what it made of it.
+ * still, not by static_branch_enable(), which puts an INT3 into each, and stops
+ * all CPUs three times for every 256 of them.
  *
  * text_poke_kgdb() is text_poke() for a machine that stands still; the mutex that
  * the latter wants to see held is held by the task that waits for flip_key().
@@ -510,18 +507,9 @@ static void write_site(struct jump_entry *e, bool on)
 
 static void write_sites(struct jump_entry *e, unsigned int n, bool on)
 {
-	for (; n--; e++) {
-		u8 *site = (u8 *)jump_entry_code(e), same;
-
-		if (jump_entry_is_init(e))
-			continue;
-		if (jump_entry_key(e) == &krr_key.key) {
+	for (; n--; e++)
+		if (jump_entry_key(e) == &krr_key.key && !jump_entry_is_init(e))
 			write_site(e, on);
-		} else {
-			same = *site;
-			text_poke_kgdb(site, &same, 1);
-		}
-	}
 }
 
 static void write_all_sites(bool on)
