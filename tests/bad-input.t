@@ -3,7 +3,7 @@
 # bad-input.t - damaged recordings, missing things and wrong calls are told
 # apart by exit status: 2 usage, 3 precondition, 4 damaged, 5 diverged
 . "$(dirname "$0")/lib.sh"
-plan 33
+plan 35
 
 s=$KRR_STORE
 
@@ -85,3 +85,7 @@ exits 3 "a guest without krr" \
 # wrong calls
 exits 2 "no verb" "$krrctl"
 exits 2 "an unknown option" "$krrctl" replay --no-such-option good
+
+exits 6 "a guest that does not come up ends in time" "$krrctl" run --accel $accel \
+	--boot-timeout 4 --append 'rdinit=/bin/sleep -- 100' -- true
+says "did not answer within 4 s" "and the message says so"

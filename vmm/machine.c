@@ -52,6 +52,7 @@ void krr_machine_defaults(struct krr_machine *m)
 	m->cpu = krr_strf(CPU);
 	m->smp = 1;
 	m->mem = KRR_DEFAULT_MEM;
+	m->boot_s = KRR_DEFAULT_BOOT_S;
 }
 
 /**

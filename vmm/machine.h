@@ -13,6 +13,7 @@
 
 #define KRR_MAX_MEM		(3ull << 30)	/* below it, file offset == gpa */
 #define KRR_DEFAULT_MEM		(512ull << 20)
+#define KRR_DEFAULT_BOOT_S	120u
 #define KRR_DEFAULT_RING	"64M"
 
 struct krr_disk {
@@ -34,6 +35,7 @@ struct krr_machine {
 	char *share;		/* mount tag of a 9p device, or NULL */
 	char *share_dir;	/* what it shares, when recording */
 	char *kernel, *initrd, *append;	/* not used in replay: the RAM has it all */
+	uint64_t boot_s;	/* how long its guest may take to come up */
 };
 
 /* Where one run of a machine has its files. */

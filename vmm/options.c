@@ -11,6 +11,8 @@
 #include "vmm/options.h"
 #include "vmm/vm.h"
 
+#define DAY_S 86400u
+
 static const struct {
 	const char *env, *path;
 } artifacts[] = {
@@ -96,6 +98,14 @@ static int more_disk(struct krr_machine *m, const char *path)
 	return -EINVAL;
 }
 
+static int boot_timeout(struct krr_machine *m, const char *arg)
+{
+	if (!krr_parse_u64(arg, &m->boot_s) && m->boot_s <= DAY_S)
+		return 0;
+	krr_err("--boot-timeout \"%s\": seconds are expected, up to %u", arg, DAY_S);
+	return -EINVAL;
+}
+
 /* DIR[:TAG]; a directory with a colon in its name needs the tag. */
 static int share(struct krr_machine *m, const char *arg)
 {
@@ -152,6 +162,8 @@ int krr_machine_option(struct krr_machine *m, int opt, const char *arg)
 	case KRR_OPT_APPEND:
 		append(m, arg);
 		return 0;
+	case KRR_OPT_BOOT_TIMEOUT:
+		return boot_timeout(m, arg);
 	default:
 		return -ENOSYS;
 	}

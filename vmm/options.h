@@ -19,7 +19,8 @@
 	"  --net              a network card with user-mode networking\n" \
 	"  --balloon          a memory balloon; krrctl vm balloon sets its target\n" \
 	"  --share DIR[:TAG]  a directory of the host, as 9p (tag \"krr\")\n" \
-	"  --append TEXT      more words for the kernel command line\n"
+	"  --append TEXT      more words for the kernel command line\n"	\
+	"  --boot-timeout S   how long the guest may take to come up (120)\n"
 
 enum {
 	KRR_OPT_SMP = 1000,
@@ -34,6 +35,7 @@ enum {
 	KRR_OPT_BALLOON,
 	KRR_OPT_SHARE,
 	KRR_OPT_APPEND,
+	KRR_OPT_BOOT_TIMEOUT,
 };
 
 #define KRR_MACHINE_OPTIONS						\
@@ -48,7 +50,8 @@ enum {
 	{ "net", no_argument, NULL, KRR_OPT_NET },			\
 	{ "balloon", no_argument, NULL, KRR_OPT_BALLOON },		\
 	{ "share", required_argument, NULL, KRR_OPT_SHARE },		\
-	{ "append", required_argument, NULL, KRR_OPT_APPEND }
+	{ "append", required_argument, NULL, KRR_OPT_APPEND },		\
+	{ "boot-timeout", required_argument, NULL, KRR_OPT_BOOT_TIMEOUT }
 
 enum krr_artifact { KRR_KERNEL, KRR_INITRD, KRR_VMLINUX, KRR_ROOTFS, KRR_KERNEL_BUGS };
 

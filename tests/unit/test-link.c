@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The host's end of a port whose guest says too much, or the wrong things. */
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -95,6 +96,29 @@ static void talkative(void **state)
 	peer_end(&p);
 }
 
+static void deaf(int fd)
+{
+	struct pollfd p = { .fd = fd };		/* until we hang up */
+
+	poll(&p, 1, -1);
+}
+
+/* The socket's buffer is full long before. */
+static void never_reads(void **state)
+{
+	struct krr_link *l;
+	struct peer p;
+	int i;
+
+	(void)state;
+	peer_begin(&p, deaf);
+	assert_int_equal(krr_link_open(p.path, 5000, &l), 0);
+	for (i = 0; i < 2000; i++)
+		assert_int_equal(krr_link_hello(l, 1), -ETIMEDOUT);
+	krr_link_close(l);
+	peer_end(&p);
+}
+
 static void one_word(int fd)
 {
 	uint8_t payload[64];
@@ -124,6 +148,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(talk),
 		cmocka_unit_test(talkative),
+		cmocka_unit_test(never_reads),
 		cmocka_unit_test(no_such_result),
 	};
 

@@ -40,11 +40,11 @@ _krrctl_vms()
 _krrctl_options()
 {
 	local machine='--smp --mem --accel --kernel --initrd --rootfs --keep-changes --disk --net
-		--balloon --share --append'
+		--balloon --share --append --boot-timeout'
 
 	case $1 in
 	doctor|info|ls)	echo '--json --help' ;;
-	run)		echo "--record --verify $machine --boot-timeout --quiet --help" ;;
+	run)		echo "--record --verify $machine --quiet --help" ;;
 	replay)		echo '--verify --console --timeout --json --quiet --help' ;;
 	verify)		echo '--timeout --json --quiet --help' ;;
 	dump)		echo '--cpu --kind --from --to --json --help' ;;

@@ -6,11 +6,9 @@
 
 #include "krrctl/krrctl.h"
 #include "lib/util.h"
-#include "vmm/link.h"
+#include "vmm/boot.h"
 #include "vmm/options.h"
-#include "vmm/recorder.h"
 
-#define BOOT_S		120u
 #define RING_MS		2000u	/* after krrd answered: the kernel is long up */
 
 static const char usage[] =
@@ -21,7 +19,6 @@ static const char usage[] =
 	"  --record NAME      record the kernel while COMMAND runs\n"
 	"  --verify           then replay it and compare guest memory\n"
 	KRR_MACHINE_USAGE
-	"  --boot-timeout S   how long the guest may take to come up (120)\n"
 	"  --quiet            only errors and the command's output\n";
 
 struct run {
@@ -31,7 +28,6 @@ struct run {
 	struct krr_link *link;
 	const char *record;
 	bool verify;
-	uint64_t boot_s;
 	char **command;
 };
 
@@ -39,7 +35,6 @@ static const struct option options[] = {
 	KRR_MACHINE_OPTIONS,
 	{ "record", required_argument, NULL, 'r' },
 	{ "verify", no_argument, NULL, 'v' },
-	{ "boot-timeout", required_argument, NULL, 'b' },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -57,10 +52,6 @@ static int parse(struct run *r, int argc, char **argv)
 			break;
 		case 'v':
 			r->verify = true;
-			break;
-		case 'b':
-			if (krr_parse_u64(optarg, &r->boot_s) || r->boot_s > 86400)
-				return 1 + usage_error(usage);
 			break;
 		case 'q':
 			krr_quiet = true;
@@ -90,31 +81,6 @@ static int parse(struct run *r, int argc, char **argv)
 	return 0;
 }
 
-static int wait_for_guest(struct run *r)
-{
-	uint64_t deadline = krr_now_ns() + r->boot_s * 1000000000ull;
-	int err;
-
-	err = krr_link_open(r->vm.port, 10000, &r->link);
-	while (!err) {
-		err = krr_link_hello(r->link, 500);
-		if (!err)
-			return 0;
-		if (err != -ETIMEDOUT && err != -EINTR)
-			break;
-		if (session_interrupted)
-			return -EINTR;
-		err = krr_now_ns() < deadline ? 0 : -ETIMEDOUT;
-	}
-	if (!krr_vm_running(&r->vm))
-		krr_err("QEMU ended before the guest was up");
-	else
-		krr_err("krrd in the guest did not answer within %" PRIu64
-			" s: is it in the guest image, and started?", r->boot_s);
-	krr_vm_explain(&r->vm);
-	return err == -ETIMEDOUT ? err : -EIO;
-}
-
 static int wait_for_ring(struct run *r)
 {
 	uint64_t deadline = krr_now_ns() + RING_MS * 1000000ull;
@@ -135,25 +101,10 @@ static int wait_for_ring(struct run *r)
 static int boot(struct run *r)
 {
 	__free_ptr char *name = krr_strf("run-%d", (int)getpid());
-	struct krr_machine_io io = { 0 };
 	int err;
 
-	err = krr_vm_create(name, r->machine.mem, &r->vm);
-	if (err)
-		return err;
-	io.port = r->vm.port;
-	io.control = r->vm.control;
-	err = krr_vm_spawn(&r->vm, &r->machine, &io);
-	if (err)
-		return err;
-	err = krr_recorder_start(&r->vm, &r->machine, &r->recorder);
-	if (err)
-		krr_vm_explain(&r->vm);
-	if (!err)
-		err = wait_for_guest(r);
-	if (!err && r->record)
-		err = wait_for_ring(r);
-	return err;
+	err = krr_vm_boot(name, &r->machine, &session_interrupted, &r->vm, &r->recorder, &r->link);
+	return !err && r->record ? wait_for_ring(r) : err;
 }
 
 static void print_outcome(const struct krr_outcome *o)
@@ -240,7 +191,7 @@ static int run(struct run *r)
 
 int cmd_run(int argc, char **argv)
 {
-	struct run r = { .boot_s = BOOT_S };
+	struct run r = { 0 };
 	int status;
 
 	r.vm.lockfd = -1;

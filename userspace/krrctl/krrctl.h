@@ -3,6 +3,7 @@
 #ifndef KRR_KRRCTL_H
 #define KRR_KRRCTL_H
 
+#include <signal.h>
 #include <stdbool.h>
 
 #include "vmm/console.h"
@@ -32,7 +33,7 @@ bool usage_wanted(int argc, char **argv);
 /* session.c: a command in a guest, with its output passed through */
 struct krr_link;
 struct krr_recorder;
-extern volatile int session_interrupted;
+extern volatile sig_atomic_t session_interrupted;
 
 void session_catch_signals(void);
 int session_exec(struct krr_link *link, struct krr_vm *vm, struct krr_recorder *recorder,

@@ -12,7 +12,7 @@
 #define TICK_MS		200
 #define GRACE_TICKS	15	/* for the guest to reboot after a panic */
 
-volatile int session_interrupted;
+volatile sig_atomic_t session_interrupted;
 
 static void on_signal(int sig)
 {

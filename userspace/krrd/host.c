@@ -14,11 +14,8 @@
 
 #include "krrd/krrd.h"
 #include "lib/util.h"
-#include "vmm/link.h"
+#include "vmm/boot.h"
 #include "vmm/options.h"
-#include "vmm/recorder.h"
-
-#define BOOT_NS 120000000000ull
 
 static volatile sig_atomic_t told_to_end;
 
@@ -29,27 +26,6 @@ static void on_signal(int sig)
 }
 
 static const struct option options[] = { KRR_MACHINE_OPTIONS, { NULL, 0, NULL, 0 } };
-
-static int wait_for_guest(struct krr_vm *vm)
-{
-	uint64_t deadline = krr_now_ns() + BOOT_NS;
-	struct krr_link *link = NULL;
-	int err;
-
-	err = krr_link_open(vm->port, 10000, &link);
-	while (!err) {
-		err = krr_link_hello(link, 500);
-		if (!err || err != -ETIMEDOUT || krr_now_ns() > deadline || told_to_end)
-			break;
-		err = 0;
-	}
-	krr_link_close(link);
-	if (err) {
-		krr_err("the guest of VM \"%s\" did not come up: %s", vm->name, strerror(-err));
-		krr_vm_explain(vm);
-	}
-	return err;
-}
 
 /* krrctl record shows what comes after this, if it fails. */
 static void leave_terminal(const struct krr_vm *vm)
@@ -66,22 +42,14 @@ static void leave_terminal(const struct krr_vm *vm)
 /* @tell: pipe to the parent; gets one byte, the exit status of "vm start". */
 static int own_vm(const char *name, struct krr_machine *m, int tell)
 {
-	struct krr_machine_io io = { 0 };
 	struct krr_recorder *rec = NULL;
+	struct krr_link *link = NULL;
 	struct krr_vm vm;
 	uint8_t status;
 	int err;
 
-	err = krr_vm_create(name, m->mem, &vm);
-	if (!err) {
-		io.port = vm.port;
-		io.control = vm.control;
-		err = krr_vm_spawn(&vm, m, &io);
-	}
-	if (!err)
-		err = krr_recorder_start(&vm, m, &rec);
-	if (!err)
-		err = wait_for_guest(&vm);
+	err = krr_vm_boot(name, m, &told_to_end, &vm, &rec, &link);
+	krr_link_close(link);		/* for krrctl */
 	status = (uint8_t)krr_exit_code(err);
 	krr_write_full(tell, &status, 1);
 	close(tell);
