@@ -56,6 +56,7 @@ help:
 -include userspace/build.mk
 -include tests/unit/build.mk
 -include tests/fuzz/build.mk
+include bpf/programs.mk
 include kpatch/build.mk
 include tests/guest/build.mk
 

@@ -68,6 +68,7 @@ struct krr_rule_count {
 
 struct krr_counts {
 	__u64 seen, logged;
+	__u64 lost;		/* too many programs interrupted each other */
 	struct krr_rule_count trigger[KRR_MAX_TRIGGERS];
 };
 

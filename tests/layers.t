@@ -15,7 +15,7 @@ my @layers = (
 	{ name => "library",  dir => "userspace/lib",	 may => ["lib"] },
 	{ name => "vmm",      dir => "vmm",		 may => ["lib", "vmm"] },
 	{ name => "krrctl",   dir => "userspace/krrctl", may => ["lib", "vmm", "krrctl"] },
-	{ name => "krrd",     dir => "userspace/krrd",	 may => ["lib", "vmm", "krrd"] },
+	{ name => "krrd",     dir => "userspace/krrd",	 may => ["lib", "vmm", "krrd", "bpf"] },
 );
 
 sub sources {

@@ -14,9 +14,9 @@ LIBKRR_SRC	:= $(wildcard userspace/lib/*.c)
 LIBKRR_OBJ	:= $(LIBKRR_SRC:%.c=$(O)/host/%.o)
 LIBKRR		:= $(O)/host/libkrr.a
 KRRCTL_OBJ	:= $(patsubst %.c,$(O)/host/%.o,$(wildcard userspace/krrctl/*.c))
-KRRD_OBJ	:= $(patsubst %.c,$(O)/host/%.o,$(wildcard userspace/krrd/*.c))
-KRRD_GUEST_SRC	:= userspace/krrd/main.c userspace/krrd/guest.c userspace/lib/proto.c \
-		   userspace/lib/util.c
+KRRD_OBJ	:= $(patsubst %.c,$(O)/host/%.o,$(filter-out %/programs.c,$(wildcard userspace/krrd/*.c)))
+KRRD_GUEST_SRC	:= userspace/krrd/main.c userspace/krrd/guest.c userspace/krrd/programs.c \
+		   userspace/lib/proto.c userspace/lib/util.c
 KRRD_GUEST_OBJ	:= $(KRRD_GUEST_SRC:%.c=$(O)/guest-obj/%.o)
 
 $(O)/host/%.o: %.c
@@ -46,6 +46,6 @@ $(O)/bin/krrd: $(KRRD_OBJ) $(VMM_LIB) $(LIBKRR)
 $(O)/guest/krrd: $(KRRD_GUEST_OBJ)
 	$(call host-msg,LINK,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -static -o $@ $^
+	$(Q)$(CC) -static -o $@ $^ -lbpf -lelf -lz
 
 -include $(LIBKRR_OBJ:.o=.d) $(KRRCTL_OBJ:.o=.d) $(KRRD_OBJ:.o=.d) $(KRRD_GUEST_OBJ:.o=.d)
