@@ -89,6 +89,9 @@ static __always_inline void krr_note_dr6(unsigned long dr6)
 	__krr_w;							\
 })
 
+/* The same for @len bytes that were copied to @buf. */
+#define krr_user_bytes(buf, len)	krr_bytes(KRR_K_PAGEREAD, buf, len)
+
 /* A copy out of a page that user mode may have written, made by the kernel itself. */
 #define krr_memcpy(dst, src, n)						\
 ({									\
@@ -96,7 +99,7 @@ static __always_inline void krr_note_dr6(unsigned long dr6)
 	size_t __krr_n = (n);						\
 									\
 	memcpy(__krr_dst, src, __krr_n);				\
-	krr_bytes(KRR_K_PAGEREAD, __krr_dst, __krr_n);			\
+	krr_user_bytes(__krr_dst, __krr_n);			\
 	__krr_dst;							\
 })
 
@@ -133,7 +136,6 @@ static __always_inline void krr_enter_trap(struct pt_regs *regs) { }
 static __always_inline void krr_leave_trap(struct pt_regs *regs) { }
 static __always_inline void krr_bytes(unsigned long kind, void *buf, unsigned long len) { }
 static inline void krr_panic(const char *msg) { }
-#define KRR_K_PAGEREAD	0
 #define KRR_K_VBUF	0
 #endif
 
@@ -152,6 +154,7 @@ static __always_inline void krr_enter_nmi(struct pt_regs *regs) { }
 static __always_inline void krr_leave_nmi(struct pt_regs *regs) { }
 #define krr_device_word(expr)	(expr)
 #define krr_user_word(expr)	(expr)
+#define krr_user_bytes(buf, len)	do { } while (0)
 #define krr_memcpy(dst, src, n)	memcpy(dst, src, n)
 #define krr_resched_remote(cpu)	do { } while (0)
 
