@@ -14,6 +14,7 @@ msg		= $(if $(filter-out 0,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(patsubst $(O)/
 # what the tools, the guest kernel, the guests and the tests are made with
 PACKAGES	:= gcc gcc-multilib make pkg-config patch perl file git \
 		   libzstd-dev libjansson-dev libelf-dev libcmocka-dev \
+		   libbpf-dev zlib1g-dev clang llvm bpftool \
 		   linux-source-6.1 bc flex bison dwarves lz4 xz-utils \
 		   busybox-static cpio e2fsprogs mmdebstrap \
 		   qemu-system-x86 gdb
@@ -37,6 +38,7 @@ help:
 	@echo '  make kernel       the guest kernel that krr records, in $(O)/kernel'
 	@echo '  make kernel-debug the same with KASAN, lockdep and KUnit tests, in $(O)/kernel-debug'
 	@echo '  make kernel-bugs  the same with the bugs of tests/bugs in it, in $(O)/kernel-bugs'
+	@echo '  make bpf          the BPF programs that annotate recordings, in $(O)/bpf'
 	@echo '  make guest        the small test guest, in $(O)/guest'
 	@echo '  make guest-debian the Debian guest with servers in it'
 	@echo '  make demo         record two panics under load, replay them, look at them'
@@ -52,6 +54,7 @@ help:
 	@echo '  V=1 shows commands, O=DIR builds there, KRR_CACHE=DIR keeps built kernels there,'
 	@echo '  KRR_KERNEL=bzImage KRR_VMLINUX=vmlinux test a kernel that was built before'
 
+include bpf/build.mk
 -include vmm/build.mk
 -include userspace/build.mk
 -include tests/unit/build.mk

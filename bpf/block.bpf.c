@@ -62,7 +62,10 @@ int BPF_PROG(block_complete, struct request *rq, u8 status, unsigned int bytes)
 
 	if (!rec)
 		return 0;
-	krr_ended(0, rq, &start);
+	if (!krr_ended(0, rq, &start) && !bytes) {	/* a flush after what ended before */
+		krr_drop(rec);
+		return 0;
+	}
 	rec->event = KRR_BLOCK_COMPLETE;
 	put_request(rec, rq);
 	rec->bytes = bytes;

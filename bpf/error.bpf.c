@@ -76,7 +76,7 @@ int BPF_PROG(error_printk, const char *text, size_t len)
 	struct krr_error *rec;
 	u32 *now = this_level();
 
-	if (!now || *now > LOWEST_LEVEL)
+	if (!len || !now || *now > LOWEST_LEVEL)
 		return 0;
 	rec = krr_begin();
 	if (!rec)

@@ -16,17 +16,15 @@ struct krr_bytes {
 	__u8 at[KRR_RECORD_MAX + KRR_VALUE_BYTES];
 };
 
-/* The number at @p, extended to 64 bits. */
+/* The number of 1, 2, 4 or 8 bytes at @p, extended to 64 bits. */
 static inline __u64 krr_number(const __u8 *p, __u8 size, __u8 is_signed)
 {
-	__u32 unused = 64 - 8 * (size & 7);
+	__u32 above = (64 - 8 * size) & 63;
 	__u64 v;
 
 	__builtin_memcpy(&v, p, sizeof(v));
-	if (size == 8)
-		return v;
-	v <<= unused & 63;
-	return is_signed ? (__u64)((__s64)v >> (unused & 63)) : v >> (unused & 63);
+	v <<= above;
+	return is_signed ? (__u64)((__s64)v >> above) : v >> above;
 }
 
 static inline int krr_number_matches(const struct krr_clause *c, const __u8 *p)

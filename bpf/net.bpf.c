@@ -14,16 +14,31 @@
 #define EBUSY		16
 #define ENOBUFS		105
 
+/*
+ * What waits for a handshake to end or for a port to be free is less than a socket.
+ * A socket that is closed has its port in inet_sport only.
+ */
+static __always_inline void put_full_sock(struct krr_net *rec, const struct sock *sk)
+{
+	if (rec->state == TCP_TIME_WAIT || rec->state == TCP_NEW_SYN_RECV) {
+		rec->protocol = IPPROTO_TCP;
+		return;
+	}
+	rec->protocol = sk->sk_protocol;
+	if (rec->family == AF_INET || rec->family == AF_INET6)
+		rec->sport = bpf_ntohs(BPF_CORE_READ((const struct inet_sock *)sk, inet_sport));
+}
+
 static __noinline void put_sock(struct krr_net *rec, const struct sock *sk)
 {
 	const struct sock_common *c = &sk->__sk_common;
 
 	rec->sk = (u64)sk;
 	rec->family = c->skc_family;
-	rec->protocol = sk->sk_protocol;
 	rec->state = c->skc_state;
 	rec->netns = c->skc_net.net->ns.inum;
 	rec->sport = c->skc_num;
+	put_full_sock(rec, sk);
 	rec->dport = bpf_ntohs(c->skc_dport);
 	if (rec->family == AF_INET) {
 		*(u32 *)rec->saddr = c->skc_rcv_saddr;

@@ -16,8 +16,8 @@ $(BPF)/vmlinux.h: $(BPF_VMLINUX)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(BPFTOOL) btf dump file $< format c >$@
 
-$(BPF_VMLINUX):
-	$(Q)echo "bpf: $@: not found; make kernel builds it" >&2; exit 1
+$(BPF_VMLINUX): | $(if $(KRR_VMLINUX),,kernel)
+	$(Q)test -e $@ || { echo "bpf: $@: not found" >&2; exit 1; }
 
 $(BPF)/%.bpf.o: bpf/%.bpf.c $(BPF)/vmlinux.h
 	$(call msg,CLANG,$@)

@@ -11,11 +11,12 @@
  * A tag says what a type cannot:
  *
  *	unit:ns, unit:bytes, unit:sectors	for people, and for suffixes of constants
- *	fmt:ip, fmt:hex, fmt:dev, fmt:errno	how it is printed
- *	enum:NAME				values of an enum of the kernel's BTF
+ *	fmt:ip, fmt:hex, fmt:dev, fmt:errno	how it is printed; dev: as dev_t in the kernel
+ *	enum:NAME				values of an enum, below or of the kernel's BTF
  *	calls					a system call number
  *
- * Members are only ever added, at the end.
+ * The tools leave out the first two words of an enumerator: KRR_NET_RESET_SENT is
+ * reset_sent.  Members are only ever added, at the end.
  */
 #ifndef KRR_BPF_RECORDS_H
 #define KRR_BPF_RECORDS_H
@@ -61,11 +62,39 @@ enum krr_net_event {
 	KRR_NET_XMIT_ERROR	= 6,	/* a device did not take it */
 };
 
+enum krr_net_family {
+	KRR_AF_INET		= 2,
+	KRR_AF_INET6		= 10,
+};
+
+enum krr_net_protocol {
+	KRR_PROTO_ICMP		= 1,
+	KRR_PROTO_TCP		= 6,
+	KRR_PROTO_UDP		= 17,
+	KRR_PROTO_ICMPV6	= 58,
+};
+
+/* The numbers are those of the kernel. */
+enum krr_tcp_state {
+	KRR_TCP_ESTABLISHED	= 1,
+	KRR_TCP_SYN_SENT	= 2,
+	KRR_TCP_SYN_RECV	= 3,
+	KRR_TCP_FIN_WAIT1	= 4,
+	KRR_TCP_FIN_WAIT2	= 5,
+	KRR_TCP_TIME_WAIT	= 6,
+	KRR_TCP_CLOSE		= 7,
+	KRR_TCP_CLOSE_WAIT	= 8,
+	KRR_TCP_LAST_ACK	= 9,
+	KRR_TCP_LISTEN		= 10,
+	KRR_TCP_CLOSING		= 11,
+	KRR_TCP_NEW_SYN_RECV	= 12,
+};
+
 struct krr_net {
 	KRR_WHO;
 	enum krr_net_event event;
-	__u16 family;
-	__u16 protocol;
+	__u16 family KRR_TAG("enum:krr_net_family");
+	__u16 protocol KRR_TAG("enum:krr_net_protocol");
 	__u8  saddr[16] KRR_TAG("fmt:ip");	/* IPv4: in the first 4 bytes */
 	__u8  daddr[16] KRR_TAG("fmt:ip");
 	__u16 sport, dport;
@@ -235,7 +264,7 @@ struct krr_error {
 /* A rule was hit by the annotation right before this one. */
 struct krr_mark {
 	KRR_WHO;
-	__u32 subsys;
+	__u32 subsys KRR_TAG("enum:krr_subsys");
 	__u32 rule;
 	__u32 action;		/* enum krr_action, <policy.h> */
 	char  name[KRR_DEV_LEN];

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0-only
-# layers.t - who may include whom: format header <- library <- vmm <- programs
+# layers.t - who may include whom: format header, records <- library <- vmm <- programs
 use strict;
 use warnings;
 use Cwd qw(abs_path);
@@ -12,10 +12,11 @@ chdir(dirname(abs_path($0)) . "/..") or die "chdir: $!";
 # each layer: where it is, and which local includes it may have (by folder)
 my @layers = (
 	{ name => "format header", dir => "kpatch/overlay/include/uapi", may => [] },
-	{ name => "library",  dir => "userspace/lib",	 may => ["lib"] },
+	{ name => "records",  dir => "bpf",		 may => ["bpf"] },
+	{ name => "library",  dir => "userspace/lib",	 may => ["lib", "bpf"] },
 	{ name => "vmm",      dir => "vmm",		 may => ["lib", "vmm"] },
-	{ name => "krrctl",   dir => "userspace/krrctl", may => ["lib", "vmm", "krrctl"] },
-	{ name => "krrd",     dir => "userspace/krrd",	 may => ["lib", "vmm", "krrd", "bpf"] },
+	{ name => "krrctl",   dir => "userspace/krrctl", may => ["lib", "bpf", "vmm", "krrctl"] },
+	{ name => "krrd",     dir => "userspace/krrd",	 may => ["lib", "bpf", "vmm", "krrd"] },
 );
 
 sub sources {

@@ -4,9 +4,9 @@
 
 CC		?= gcc
 HOST_CFLAGS	?= -O2 -g
-HOST_CPPFLAGS	:= -D_GNU_SOURCE -I. -Iuserspace -Ikpatch/overlay/include/uapi
+HOST_CPPFLAGS	:= -D_GNU_SOURCE -I. -Iuserspace -I$(O)/gen -Ikpatch/overlay/include/uapi
 HOST_WARN	:= -std=gnu11 -Wall -Wextra -Werror
-HOST_LIBS	:= -lzstd -ljansson -lelf -lpthread
+HOST_LIBS	:= -lzstd -ljansson -lbpf -lelf -lz -lpthread
 
 host-msg	= @$(if $(filter-out 0,$(V)),:,printf '  %-7s %s\n' '$(1)' '$(patsubst $(O)/%,%,$(2))')
 
@@ -29,7 +29,19 @@ $(O)/guest-obj/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(HOST_WARN) -O2 $(HOST_CPPFLAGS) -DKRR_GUEST_ONLY -MMD -MP -c $< -o $@
 
-$(LIBKRR): $(LIBKRR_OBJ)
+# names of the system calls, from the kernel headers
+CALLS_H		:= $(O)/gen/calls.h
+
+$(CALLS_H):
+	$(call host-msg,GEN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)echo '#include <asm/unistd_64.h>' | $(CC) -E -dM - | \
+		sed -n 's/^#define __NR_\([a-z0-9_]*\) \([0-9]*\)$$/[\2] = "\1",/p' | LC_ALL=C sort >$@
+	$(Q)test -s $@
+
+$(patsubst %,$(O)/%/userspace/lib/names.o,host guest-obj unit/plain unit/asan fuzz): | $(CALLS_H)
+
+$(LIBKRR): $(LIBKRR_OBJ) $(RECORDS_BTF)
 	$(call host-msg,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 

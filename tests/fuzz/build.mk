@@ -16,7 +16,7 @@ FUZZ_CFLAGS	 = $(HOST_WARN) -O1 -g $(HOST_CPPFLAGS) -Itests/unit \
 		   -fno-omit-frame-pointer
 
 $(FUZZ_CHECKS): $(O)/unit/fuzz/%: $(O)/unit/asan/tests/fuzz/%.o $(O)/unit/asan/tests/fuzz/driver.o \
-		$(FUZZ_LIB_SRC:%.c=$(O)/unit/asan/%.o)
+		$(FUZZ_LIB_SRC:%.c=$(O)/unit/asan/%.o) $(RECORDS_BTF)
 	$(call host-msg,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(UNIT_SAN) -o $@ $^ -lcmocka $(HOST_LIBS)
@@ -26,7 +26,7 @@ $(O)/fuzz/%.o: %.c | fuzz-clang
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
 
-$(FUZZ_BIN): $(O)/fuzz/bin/%: $(O)/fuzz/tests/fuzz/%.o $(FUZZ_LIB_SRC:%.c=$(O)/fuzz/%.o)
+$(FUZZ_BIN): $(O)/fuzz/bin/%: $(O)/fuzz/tests/fuzz/%.o $(FUZZ_LIB_SRC:%.c=$(O)/fuzz/%.o) $(RECORDS_BTF)
 	$(call host-msg,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $^ -lcmocka $(HOST_LIBS)

@@ -20,12 +20,12 @@ $(O)/unit/asan/%.o: %.c
 	$(Q)$(CC) $(UNIT_CFLAGS) $(UNIT_SAN) -MMD -MP -c $< -o $@
 
 $(UNIT_PLAIN): $(O)/unit/plain/%: $(O)/unit/plain/tests/unit/%.o \
-		$(UNIT_LIB_SRC:%.c=$(O)/unit/plain/%.o)
+		$(UNIT_LIB_SRC:%.c=$(O)/unit/plain/%.o) $(RECORDS_BTF)
 	$(call host-msg,LINK,$@)
 	$(Q)$(CC) -o $@ $^ -lcmocka $(HOST_LIBS)
 
 $(UNIT_ASAN): $(O)/unit/asan/%: $(O)/unit/asan/tests/unit/%.o \
-		$(UNIT_LIB_SRC:%.c=$(O)/unit/asan/%.o)
+		$(UNIT_LIB_SRC:%.c=$(O)/unit/asan/%.o) $(RECORDS_BTF)
 	$(call host-msg,LINK,$@)
 	$(Q)$(CC) $(UNIT_SAN) -o $@ $^ -lcmocka $(HOST_LIBS)
 

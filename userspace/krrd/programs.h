@@ -30,7 +30,8 @@ int krr_programs_start(const struct krr_watch *watch, size_t nr, struct krr_prog
 		       char **why);
 void krr_programs_stop(struct krr_programs *p);
 const char *krr_programs_missing(const struct krr_programs *p);
-int krr_programs_counts(const struct krr_programs *p, const char *subsys, struct krr_counts *counts);
+int krr_programs_counts(const struct krr_programs *p, const char *subsys,
+			struct krr_counts *counts);
 int krr_programs_measure(struct krr_programs *p);
 int krr_programs_stats(const struct krr_programs *p, struct krr_program_stat **stats, size_t *nr);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/format.h"
+#include "lib/record.h"
 #include "lib/util.h"
 
 #define BYTES_SHOWN 16
@@ -191,6 +192,17 @@ static void add_user_fault(struct out *o, struct krr_cursor *c)
 	add(o, " rcx %#" PRIx64, krr_get_varint(c));
 }
 
+static void add_annotation(struct out *o, const struct krr_event *ev)
+{
+	const uint8_t *record;
+	uint32_t subsys;
+	int len = krr_event_annotation(ev, &subsys, &record);
+
+	if (len >= 0 && o->n < o->room)
+		o->n += krr_record_text(subsys, record, (size_t)len, o->buf + o->n,
+					o->room - o->n);
+}
+
 static void add_blob(struct out *o, const struct krr_decoder *d, const struct krr_event *ev)
 {
 	struct krr_cursor c = { .p = ev->data, .end = ev->data + ev->len };
@@ -210,6 +222,9 @@ static void add_blob(struct out *o, const struct krr_decoder *d, const struct kr
 		return;
 	case KRR_EV_UFAULT:
 		add_user_fault(o, &c);
+		return;
+	case KRR_EV_ANNOTATE:
+		add_annotation(o, ev);
 		return;
 	case KRR_EV_PANIC:
 	case KRR_EV_MARK:

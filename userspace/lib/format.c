@@ -119,6 +119,35 @@ static int decode_uread(struct krr_decoder *d, const struct krr_event *ev)
 	return c.bad ? bad(d, "uread without the number of bytes left") : 0;
 }
 
+/**
+ * krr_event_annotation() - take a KRR_EV_ANNOTATE apart
+ * @ev: event, its data still valid
+ * @subsys: result, enum krr_subsys or one that is not known
+ * @record: result, points into the event
+ *
+ * Return: bytes of the record, or -EBADMSG.
+ */
+int krr_event_annotation(const struct krr_event *ev, uint32_t *subsys, const uint8_t **record)
+{
+	struct krr_cursor c = { .p = ev->data, .end = ev->data + ev->len };
+	uint64_t id = krr_get_varint(&c);
+
+	if (c.bad || id > UINT32_MAX)
+		return -EBADMSG;
+	*subsys = (uint32_t)id;
+	*record = c.p;
+	return (int)(c.end - c.p);
+}
+
+static int decode_annotate(struct krr_decoder *d, const struct krr_event *ev)
+{
+	const uint8_t *record;
+	uint32_t subsys;
+
+	return krr_event_annotation(ev, &subsys, &record) < 0 ?
+	       bad(d, "annotation without a subsystem") : 0;
+}
+
 /* What the payload of each kind does to the state, and what it may not be. */
 static int apply(struct krr_decoder *d, struct krr_event *ev)
 {
@@ -149,6 +178,8 @@ static int apply(struct krr_decoder *d, struct krr_event *ev)
 		return decode_ufault(d, ev);
 	case KRR_EV_UREAD:
 		return decode_uread(d, ev);
+	case KRR_EV_ANNOTATE:
+		return decode_annotate(d, ev);
 	default:
 		return 0;
 	}

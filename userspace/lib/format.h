@@ -62,6 +62,8 @@ void krr_decoder_init(struct krr_decoder *d);
 int krr_decode(struct krr_decoder *d, const uint8_t *buf, size_t len, struct krr_event *ev);
 int krr_encode(uint8_t *buf, size_t room, const struct krr_event *ev);
 
+int krr_event_annotation(const struct krr_event *ev, uint32_t *subsys, const uint8_t **record);
+
 const char *krr_kind_name(uint32_t kind);
 const char *krr_kind_description(uint32_t kind);
 int krr_kind_by_name(const char *name);
