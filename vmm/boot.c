@@ -31,7 +31,7 @@ static int wait_for_guest(struct krr_vm *vm, uint64_t timeout_s,
 
 static void explain(struct krr_vm *vm, uint64_t timeout_s, int err)
 {
-	if (!krr_vm_running(vm))
+	if (err == -EPIPE || !krr_vm_running(vm))
 		krr_err("QEMU ended before the guest was up");
 	else if (err == -ETIMEDOUT)
 		krr_err("krrd in the guest did not answer within %" PRIu64
@@ -74,5 +74,5 @@ int krr_vm_boot(const char *name, const struct krr_machine *m, const volatile si
 	err = wait_for_guest(vm, m->boot_s, cancel, link);
 	if (err && err != -EINTR)
 		explain(vm, m->boot_s, err);
-	return err;
+	return err == -EPIPE ? -EIO : err;
 }

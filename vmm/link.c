@@ -22,6 +22,28 @@ struct krr_link {
 };
 
 /**
+ * krr_link_connect() - connect to krrd
+ * @path: unix socket
+ * @timeout_ms: how long to wait for somebody to make it
+ * @out: link, freed by krr_link_close()
+ */
+int krr_link_connect(const char *path, unsigned int timeout_ms, struct krr_link **out)
+{
+	int fd = krr_socket_connect(path, krr_now_ns() + timeout_ms * 1000000ull);
+	struct krr_link *l;
+
+	if (fd < 0)
+		return fd;
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		abort();
+	l->fd = fd;
+	l->lockfd = -1;
+	*out = l;
+	return 0;
+}
+
+/**
  * krr_link_open() - connect to the port
  * @path: unix socket of QEMU; it serves one client at a time
  * @timeout_ms: how long to wait for QEMU to make it
@@ -32,27 +54,19 @@ struct krr_link {
 int krr_link_open(const char *path, unsigned int timeout_ms, struct krr_link **out)
 {
 	__free_ptr char *lock = krr_strf("%s.lock", path);
-	uint64_t deadline = krr_now_ns() + timeout_ms * 1000000ull;
-	struct krr_link *l = calloc(1, sizeof(*l));
+	__close_fd int fd = open(lock, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	int err;
 
-	if (!l)
-		abort();
-	l->fd = -1;
-	l->lockfd = open(lock, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	err = l->lockfd < 0 ? -errno : 0;
-	if (!err && flock(l->lockfd, LOCK_EX | LOCK_NB) < 0)
-		err = -EBUSY;
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return -EBUSY;
+	err = krr_link_connect(path, timeout_ms, out);
 	if (!err) {
-		l->fd = krr_socket_connect(path, deadline);
-		err = l->fd < 0 ? l->fd : 0;
+		(*out)->lockfd = fd;
+		fd = -1;
 	}
-	if (err) {
-		krr_link_close(l);
-		return err;
-	}
-	*out = l;
-	return 0;
+	return err;
 }
 
 /**
@@ -137,7 +151,7 @@ static int wait_hello(struct krr_link *l, const uint64_t *nonce, unsigned int ti
 		    memcmp(payload, nonce, sizeof(*nonce)))
 			continue;
 		free(l->identity);
-		l->identity = krr_hdr_text((char *)payload + sizeof(*nonce), len - sizeof(*nonce));
+		l->identity = krr_printable((char *)payload + sizeof(*nonce), len - sizeof(*nonce));
 		return 0;
 	}
 	return -ETIMEDOUT;
@@ -186,39 +200,48 @@ const char *krr_link_identity(const struct krr_link *l)
 }
 
 /**
- * krr_link_request() - send a frame and wait for its REPLY
+ * krr_link_ask() - send a frame and wait for its REPLY
  * @l: link
  * @type: of the request
- * @text: its payload, a string, or NULL
+ * @payload: of the request
+ * @n: bytes of it
  * @reply: text of the answer, freed by free(), or NULL
  * @timeout_ms: of waiting, other frames from the guest included
  *
  * Return: what the guest answered: 0 or -errno; or as krr_link_recv().
  */
-int krr_link_request(struct krr_link *l, uint32_t type, const char *text, char **reply,
-		     unsigned int timeout_ms)
+int krr_link_ask(struct krr_link *l, uint32_t type, const void *payload, uint32_t n, char **reply,
+		 unsigned int timeout_ms)
 {
 	uint64_t deadline = krr_now_ns() + timeout_ms * 1000000ull;
 	uint32_t got, len;
-	uint8_t *payload;
+	uint8_t *answer;
 	unsigned int ms;
 	int32_t result;
 	int err;
 
-	err = krr_link_send(l, type, text, text ? (uint32_t)strlen(text) + 1 : 0);
+	err = krr_link_send(l, type, payload, n);
 	while (!err) {
 		ms = ms_left(deadline);
-		err = ms ? krr_link_recv(l, &got, &payload, &len, ms) : -ETIMEDOUT;
+		err = ms ? krr_link_recv(l, &got, &answer, &len, ms) : -ETIMEDOUT;
 		if (!err && got == KRR_FR_REPLY && len >= sizeof(result))
 			break;
 	}
 	if (err)
 		return err;
-	memcpy(&result, payload, sizeof(result));
+	memcpy(&result, answer, sizeof(result));
 	if (reply)
 		*reply = krr_strf("%.*s", (int)(len - sizeof(result)),
-				  (char *)payload + sizeof(result));
+				  (char *)answer + sizeof(result));
 	return result > 0 || result < -4095 ? -EPROTO : result;
+}
+
+/** krr_link_request() - krr_link_ask() with a string, or NULL, for payload */
+int krr_link_request(struct krr_link *l, uint32_t type, const char *text, char **reply,
+		     unsigned int timeout_ms)
+{
+	return krr_link_ask(l, type, text, text ? (uint32_t)strlen(text) + 1 : 0, reply,
+			    timeout_ms);
 }
 
 /**

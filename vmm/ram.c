@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Mapping guest RAM and finding the krr header in it. */
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -149,25 +148,4 @@ void krr_ring_write(struct krr_ram *ram, uint64_t at, const uint8_t *from, uint6
 		n = len;
 	memcpy(ram->ring + i, from, n);
 	memcpy(ram->ring, from + n, len - n);
-}
-
-/**
- * krr_hdr_text() - copy of a text that the guest wrote
- * @field: untrusted
- * @room: bytes of it
- *
- * Return: printable, ended, without newlines at its end; freed by free().
- */
-char *krr_hdr_text(const char *field, size_t room)
-{
-	char *s = krr_strf("%.*s", (int)room, field);
-	size_t n = strlen(s);
-	char *p;
-
-	while (n && (s[n - 1] == '\n' || s[n - 1] == ' '))
-		s[--n] = '\0';
-	for (p = s; *p; p++)
-		if (!isprint((unsigned char)*p))
-			*p = *p == '\n' ? ' ' : '?';
-	return s;
 }

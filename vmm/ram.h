@@ -29,7 +29,6 @@ int krr_ram_use(struct krr_ram *ram, uint64_t at);
 void krr_ram_close(struct krr_ram *ram);
 void krr_ring_read(const struct krr_ram *ram, uint64_t at, uint8_t *to, uint64_t len);
 void krr_ring_write(struct krr_ram *ram, uint64_t at, const uint8_t *from, uint64_t len);
-char *krr_hdr_text(const char *field, size_t room);
 
 #define krr_load(p)		__atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define krr_store(p, v)		__atomic_store_n((p), (v), __ATOMIC_RELEASE)

@@ -73,8 +73,8 @@ static void fill_manifest(struct krr_recorder *r)
 	m->name = krr_strf("%s", r->rec.name);
 	m->created = utc_now("%Y-%m-%dT%H:%M:%SZ");
 	m->build_id = krr_hex(h->build_id, id <= sizeof(h->build_id) ? id : 0);
-	m->release = krr_hdr_text(h->release, sizeof(h->release));
-	m->kversion = krr_hdr_text(h->kversion, sizeof(h->kversion));
+	m->release = krr_printable(h->release, sizeof(h->release));
+	m->kversion = krr_printable(h->kversion, sizeof(h->kversion));
 	m->cmdline = r->machine->append ? krr_strf("%s", r->machine->append) : NULL;
 	m->tsc_khz = h->tsc_khz;
 	m->qemu_version = krr_strf("%s", r->vm->qemu_version);
@@ -139,7 +139,7 @@ static int command_record(struct krr_recorder *r)
 
 static int begin(struct krr_recorder *r)
 {
-	__free_ptr char *name = krr_hdr_text(r->ram.hdr->name, sizeof(r->ram.hdr->name));
+	__free_ptr char *name = krr_printable(r->ram.hdr->name, sizeof(r->ram.hdr->name));
 	struct krr_hdr *h = r->ram.hdr;
 	uint64_t base = krr_load(&h->head);
 	int err;
@@ -268,7 +268,7 @@ static int seal(struct krr_recording *rec, struct krr_drain *dr, const struct kr
 	m->log_bytes = krr_log_written(dr->log);
 	set_text(&m->stop_reason, krr_strf("%s", dr->damaged ? "damaged" : krr_stop_name(reason)));
 	if (h) {
-		set_text(&m->message, krr_hdr_text(h->message, sizeof(h->message)));
+		set_text(&m->message, krr_printable(h->message, sizeof(h->message)));
 		m->throttled = h->throttled;
 		m->handovers = h->lock_handovers;
 	}

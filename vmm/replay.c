@@ -14,7 +14,8 @@
 #include "vmm/replay.h"
 
 /* A log that was cut off is done when all of it is taken and nothing follows. */
-#define CUT_NS 3000000000ull
+#define CUT_NS		3000000000ull
+#define SETTLE_NS	200000000ull	/* the ring empty that long: it waits for more */
 
 static int copy_start_ram(struct krr_replay *rp)
 {
@@ -248,6 +249,41 @@ int krr_replay_poll(struct krr_replay *rp, enum krr_replay_state *state)
 {
 	*state = state_of(rp);
 	return *state == KRR_REPLAY_RUNNING ? feed(rp) : 0;
+}
+
+/**
+ * krr_replay_until() - replay until the guest has taken all events below @at, and stop
+ * @rp: replay, not yet running
+ * @at: number of an event
+ *
+ * The guest gets no more than those: it stands where it asks for the next one.
+ *
+ * Return: 0, also when it ended or diverged before, or -errno.
+ */
+int krr_replay_until(struct krr_replay *rp, uint64_t at)
+{
+	enum krr_replay_state state;
+	uint64_t empty_since = 0, now;
+	int err;
+
+	rp->limit = at;
+	rp->timeout_s = 0;
+	err = krr_replay_go(rp);
+	while (!err) {
+		err = krr_replay_poll(rp, &state);
+		if (err || state != KRR_REPLAY_RUNNING)
+			break;
+		now = krr_now_ns();
+		if (!rp->have_event || krr_load(&rp->ram.hdr->tail) != rp->head)
+			empty_since = now;
+		else if (now - empty_since > SETTLE_NS)
+			break;
+		krr_sleep_ms(2);
+	}
+	if (!err)
+		err = krr_replay_pause(rp);
+	rp->limit = UINT64_MAX;
+	return err;
 }
 
 /** krr_replay_consumed() - bytes of the stream that the guest has taken */

@@ -42,6 +42,7 @@ int krr_replay_go(struct krr_replay *rp);
 int krr_replay_poll(struct krr_replay *rp, enum krr_replay_state *state);
 uint64_t krr_replay_consumed(const struct krr_replay *rp);
 uint64_t krr_replay_events(const struct krr_replay *rp);
+int krr_replay_until(struct krr_replay *rp, uint64_t at);
 int krr_replay_pause(struct krr_replay *rp);
 void krr_replay_end(struct krr_replay *rp);
 

@@ -186,3 +186,18 @@ void krr_symbols_free(struct krr_symbols *s)
 	free(s->v);
 	free(s);
 }
+
+/** krr_symbols_match() - is @vmlinux there, and of this build? Says nothing. */
+bool krr_symbols_match(const char *vmlinux, const char *build_id)
+{
+	__close_fd int fd = open(vmlinux, O_RDONLY | O_CLOEXEC);
+	__free_ptr char *id = NULL;
+	struct krr_symbols *s = calloc(1, sizeof(*s));
+	bool match;
+
+	if (!s)
+		abort();
+	match = fd >= 0 && !read_elf(s, fd, &id) && id && build_id && !strcmp(id, build_id);
+	krr_symbols_free(s);
+	return match;
+}

@@ -28,7 +28,7 @@ static void open_ram(void)
 
 static void check_text(const char *field, size_t room)
 {
-	__free_ptr char *s = krr_hdr_text(field, room);
+	__free_ptr char *s = krr_printable(field, room);
 	size_t i, n = strlen(s);
 
 	must(n <= room);

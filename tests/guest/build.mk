@@ -53,7 +53,7 @@ $(GUEST)/vsock-peer: tests/vsock-peer.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -MMD -MP,$(GUEST_CFLAGS)) -o $@ $<
 
-GUEST_PARTS := $(GUEST)/krr-tests $(GUEST)/compat $(GUEST_BUGS:%=$(GUEST)/%) $(GUEST)/krrd \
+GUEST_PARTS := $(GUEST)/krr-tests $(GUEST)/compat $(GUEST_BUGS:%=$(GUEST)/%) $(GUEST)/krrd $(GUEST)/krrctl \
 	       tests/guest/init
 
 $(INITRAMFS): $(GUEST_PARTS) $(addprefix tests/guest/,make-initramfs.sh put-programs.sh)

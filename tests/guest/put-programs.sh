@@ -8,8 +8,7 @@ guest=$1 root=$2 sbin=$3
 shift 3
 
 mkdir -p "$root/tests/bugs" "$root$sbin"
-install -s -m 755 "$guest/krrd" "$root$sbin/krrd"
-[ ! -x "$guest/krrctl" ] || install -s -m 755 "$guest/krrctl" "$root$sbin/krrctl"
+install -s -m 755 "$guest/krrd" "$guest/krrctl" "$root$sbin"
 install -s -m 755 "$guest/krr-tests" "$guest/compat" "$root/tests"
 for t in "$@"; do
 	case $t in

@@ -45,9 +45,12 @@ _krrctl_options()
 	case $1 in
 	doctor|info|ls)	echo '--json --help' ;;
 	run)		echo "--record --verify $machine --quiet --help" ;;
-	replay)		echo '--verify --console --timeout --json --quiet --help' ;;
+	replay)		echo '--verify --until --console --timeout --json --quiet --help' ;;
 	verify)		echo '--timeout --json --quiet --help' ;;
-	dump)		echo '--cpu --kind --from --to --json --help' ;;
+	dump)		echo '--cpu --kind --subsys --match --from --to --json --help' ;;
+	export)		echo '--perfetto --from --to --help' ;;
+	enable)		echo '--subsys --comm --cgroup --port --when --then --rate --help' ;;
+	status|subsys)	echo '--json --help' ;;
 	gdb)		echo '--at --help' ;;
 	vm-start)	echo "$machine" ;;
 	*)		echo '--help' ;;
@@ -75,8 +78,11 @@ _krrctl_argument()
 	--kind)		_krrctl_words 'stop acquire yield irq entry tsc random port mmio apic msr reg
 				iodata uread ufault uatomic virtio vbuf pageread annotate panic
 				uread4 fpu mark' ;;
+	--subsys)	_krrctl_words 'all net block fs mm sched irq syscall security error' ;;
+	--vm)		_krrctl_words "$(_krrctl_vms)" ;;
 	--kernel|--initrd|--rootfs|--disk|--share) _krrctl_files ;;
-	--append|--record|--timeout|--boot-timeout|--cpu|--from|--to|--at) COMPREPLY=() ;;
+	--append|--record|--timeout|--boot-timeout|--cpu|--from|--to|--at|--until|--match|--comm|--cgroup|\
+	--port|--when|--then|--rate) COMPREPLY=() ;;
 	*)		return 1 ;;
 	esac
 }
@@ -97,14 +103,20 @@ _krrctl_vm()
 
 _krrctl()
 {
-	local verbs='doctor run replay verify ls info dump rm gdb vm record stop'
+	local verbs='doctor run replay verify ls info report dump export rm gdb vm record stop
+		enable disable status subsys mark'
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]:-} i
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		_krrctl_words "$verbs --help"
+		_krrctl_words "$verbs --vm --help"
 		return
 	fi
+	if [ "$verb" = --vm ] && [ "$COMP_CWORD" -eq 3 ]; then
+		_krrctl_words 'enable disable status subsys mark'
+		return
+	fi
+	[ "$verb" != --vm ] || verb=${COMP_WORDS[3]:-}
 	# what follows -- is a command of the guest, or gdb's
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		if [ "${COMP_WORDS[i]}" = -- ]; then
@@ -113,13 +125,15 @@ _krrctl()
 		fi
 	done
 	case $verb in
-	run|replay|verify|dump|gdb|vm)
+	run|replay|verify|dump|export|gdb|vm|enable|'')
 		! _krrctl_argument "$prev" || return 0 ;;
 	esac
 	case $verb,$cur in
 	vm,*)	_krrctl_vm ;;
 	record,-*|stop,-*|rm,-*|*,-*) _krrctl_words "$(_krrctl_options "$verb")" ;;
-	replay,*|verify,*|info,*|dump,*|gdb,*) _krrctl_words "$(_krrctl_recordings)" ;;
+	enable,*) _krrctl_words "$(_krrctl_options enable)" ;;
+	subsys,*) _krrctl_words 'net block fs mm sched irq syscall security error' ;;
+	replay,*|verify,*|info,*|dump,*|report,*|export,*|gdb,*) _krrctl_words "$(_krrctl_recordings)" ;;
 	rm,*)	_krrctl_words "$(_krrctl_recordings all)" ;;
 	record,*) [ "$COMP_CWORD" -ne 2 ] || _krrctl_words "$(_krrctl_vms)" ;;
 	stop,*)	_krrctl_words "$(_krrctl_vms)" ;;

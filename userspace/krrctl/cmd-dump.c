@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "krrctl/krrctl.h"
+#include "krrctl/position.h"
+#include "lib/record.h"
 #include "lib/util.h"
 
 static const char usage[] =
@@ -16,6 +18,8 @@ static const char usage[] =
 	"\n"
 	"  --cpu N     of this CPU only\n"
 	"  --kind K    of this kind only; krrctl info names the kinds\n"
+	"  --subsys S  annotations of this subsystem only\n"
+	"  --match M   annotations only that say this, as 'net.dport == 6379', or mark:NAME\n"
 	"  --from A    from event A on\n"
 	"  --to B      up to event B\n"
 	"  --json      one object a line, with all bytes of an event\n";
@@ -23,6 +27,8 @@ static const char usage[] =
 static const struct option options[] = {
 	{ "cpu", required_argument, NULL, 'c' },
 	{ "kind", required_argument, NULL, 'k' },
+	{ "subsys", required_argument, NULL, 's' },
+	{ "match", required_argument, NULL, 'm' },
 	{ "from", required_argument, NULL, 'f' },
 	{ "to", required_argument, NULL, 't' },
 	{ "json", no_argument, NULL, 'j' },
@@ -34,12 +40,26 @@ struct filter {
 	int64_t cpu, kind;	/* -1: any */
 	uint64_t from, to;
 	bool json;
+	const struct krr_schema *subsys;	/* or NULL */
+	const char *wanted;			/* of --match, or NULL */
+	struct krr_match match;
 };
+
+static bool of_subsys(const struct krr_schema *s, const struct krr_event *ev)
+{
+	const uint8_t *record;
+	uint32_t subsys;
+
+	return ev->kind == KRR_EV_ANNOTATE && krr_event_annotation(ev, &subsys, &record) >= 0 &&
+	       subsys == s->id;
+}
 
 static bool wanted(const struct filter *f, const struct krr_event *ev)
 {
 	return ev->number >= f->from && (f->cpu < 0 || ev->cpu == (uint64_t)f->cpu) &&
-	       (f->kind < 0 || KRR_KIND_ID(ev->kind) == f->kind);
+	       (f->kind < 0 || KRR_KIND_ID(ev->kind) == f->kind) &&
+	       (!f->subsys || of_subsys(f->subsys, ev)) &&
+	       (!f->wanted || match_event(&f->match, ev));
 }
 
 static int print_text(const struct krr_event *ev, const char *text)
@@ -67,6 +87,19 @@ static void add_payload(json_t *o, const struct krr_event *ev)
 	json_object_set_new(o, "values", values);
 }
 
+static void add_record(json_t *o, const struct krr_event *ev)
+{
+	const uint8_t *record;
+	uint32_t subsys;
+	int len;
+
+	if (ev->kind != KRR_EV_ANNOTATE)
+		return;
+	len = krr_event_annotation(ev, &subsys, &record);
+	if (len >= 0)
+		json_object_set_new(o, "record", krr_record_json(subsys, record, (size_t)len));
+}
+
 static int print_json(const struct krr_event *ev, const char *text)
 {
 	json_t *o = json_pack("{s:I,s:i,s:I,s:i,s:s,s:s}", "event", (json_int_t)ev->number,
@@ -75,6 +108,7 @@ static int print_json(const struct krr_event *ev, const char *text)
 	int err;
 
 	add_payload(o, ev);
+	add_record(o, ev);
 	err = json_dumpf(o, stdout, JSON_COMPACT);
 	json_decref(o);
 	return err < 0 || putchar('\n') < 0 ? -1 : 0;
@@ -109,6 +143,14 @@ static int parse_kind(const char *name, int64_t *kind)
 	return *kind < 0 ? -EINVAL : 0;
 }
 
+static int parse_subsys(const char *name, const struct krr_schema **subsys)
+{
+	*subsys = krr_schema_by_name(name);
+	if (!*subsys)
+		krr_err("dump: there is no subsystem \"%s\"", name);
+	return *subsys ? 0 : -EINVAL;
+}
+
 static int parse(struct filter *f, int opt, const char *arg)
 {
 	uint64_t n;
@@ -119,6 +161,12 @@ static int parse(struct filter *f, int opt, const char *arg)
 	}
 	if (opt == 'k')
 		return parse_kind(arg, &f->kind);
+	if (opt == 's')
+		return parse_subsys(arg, &f->subsys);
+	if (opt == 'm') {
+		f->wanted = arg;
+		return 0;
+	}
 	if (krr_parse_u64(arg, &n))
 		return -EINVAL;
 	if (opt == 'c')
@@ -146,7 +194,11 @@ int cmd_dump(int argc, char **argv)
 		return usage_error(usage);
 	err = krr_recording_open(argv[optind], &rec);
 	if (!err)
+		names_of_kernel(&rec);
+	if (!err && f.wanted)
+		err = match_parse(f.wanted, &f.match);
+	if (!err)
 		err = dump(&rec, &f);
 	krr_recording_close(&rec);
-	return krr_exit_code(err);
+	return usage_code(err);
 }

@@ -2,11 +2,11 @@
 /*
  * krrctl gdb: a replay with gdb on QEMU's own stub.
  *
- * --at N feeds the guest events below N only: it stops by itself where it asks
- * for event N.  Then the machine is paused, gdb attaches, and the rest of the
- * log is there for it to go on.
+ * --at goes there first; then the machine is paused, gdb attaches, and the rest of
+ * the log is there for it to go on.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -15,50 +15,26 @@
 #include <sys/wait.h>
 
 #include "krrctl/krrctl.h"
+#include "krrctl/position.h"
 #include "lib/util.h"
 #include "vmm/options.h"
 
-#define SETTLE_NS	200000000ull	/* the ring empty that long: it waits for more */
 #define MAX_ARGS	64
 
+extern const char gdb_unwind_py[], gdb_unwind_py_end[];	/* gdb-unwind.S */
+
 static const char usage[] =
-	"usage: krrctl gdb [--at EVENT] RECORDING [-- GDB-ARGUMENTS]\n"
+	"usage: krrctl gdb [--at POSITION] RECORDING [-- GDB-ARGUMENTS]\n"
 	"\n"
-	"Replays under gdb, paused at the start, or where EVENT is about to be taken.\n"
-	"\"continue\" lets the replay go on.  KRR_GDB names another gdb.\n";
+	"Replays under gdb, paused at the start, or where the event at POSITION is about\n"
+	"to be taken.  \"continue\" lets the replay go on.  KRR_GDB names another gdb.\n"
+	"\n" KRR_POSITION_HELP;
 
 static const struct option options[] = {
 	{ "at", required_argument, NULL, 'a' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
-
-/* Replay until the guest has taken all events below @at. */
-static int go_to(struct krr_replay *rp, uint64_t at)
-{
-	enum krr_replay_state state;
-	uint64_t empty_since = 0, now;
-	int err;
-
-	rp->limit = at;
-	rp->timeout_s = 0;
-	err = krr_replay_go(rp);
-	while (!err) {
-		err = krr_replay_poll(rp, &state);
-		if (err || state != KRR_REPLAY_RUNNING)
-			break;
-		now = krr_now_ns();
-		if (!rp->have_event || krr_load(&rp->ram.hdr->tail) != rp->head)
-			empty_since = now;
-		else if (now - empty_since > SETTLE_NS)
-			break;
-		krr_sleep_ms(2);
-	}
-	if (!err)
-		err = krr_replay_pause(rp);
-	rp->limit = UINT64_MAX;
-	return err;
-}
 
 static int check_vmlinux(const struct krr_recording *rec)
 {
@@ -78,17 +54,33 @@ static char *trust_scripts(const char *vmlinux)
 	return krr_strf("add-auto-load-safe-path %s-gdb.py", real ? real : vmlinux);
 }
 
-static pid_t start_gdb(struct krr_replay *rp, char **extra)
+/* Write the script for backtraces into the VM's directory. Return: its path, freed by free(). */
+static char *write_script(const struct krr_vm *vm)
+{
+	char *path = krr_strf("%s/unwind.py", vm->dir);
+	__close_fd int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int err = fd < 0 ? -errno : krr_write_full(fd, gdb_unwind_py,
+						   (size_t)(gdb_unwind_py_end - gdb_unwind_py));
+
+	if (err)
+		krr_err("cannot write %s: %s; backtraces will end in the recorder", path,
+			strerror(-err));
+	return path;
+}
+
+static pid_t start_gdb(struct krr_replay *rp, uint32_t cpu, char **extra)
 {
 	__free_ptr char *vmlinux = krr_artifact_path(KRR_VMLINUX);
 	__free_ptr char *target = krr_strf("target remote %s", rp->gdb);
 	__free_ptr char *trust = trust_scripts(vmlinux);
+	__free_ptr char *script = write_script(&rp->vm);
+	__free_ptr char *thread = krr_strf("thread %u", cpu + 1);
 	const char *gdb = getenv("KRR_GDB");
 	const char *argv[MAX_ARGS] = {
 		gdb && *gdb ? gdb : "gdb", "-q", "-iex", "set pagination off", "-iex", trust,
-		"-ex", "set confirm off", "-ex", target,
+		"-x", script, "-ex", "set confirm off", "-ex", target, "-ex", thread,
 	};
-	unsigned int n = 10;
+	unsigned int n = 14;
 	pid_t pid;
 
 	while (*extra && n < MAX_ARGS - 2)
@@ -119,17 +111,32 @@ static int serve(struct krr_replay *rp, pid_t gdb)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : KRR_EXIT_FAILED;
 }
 
+/* The CPU that is about to take event @at. */
+static uint32_t cpu_at(const struct krr_recording *rec, uint64_t at)
+{
+	struct krr_log_reader *log;
+	struct krr_event ev = { 0 };
+
+	if (krr_log_open(rec->dirfd, "log.krr", true, &log))
+		return 0;
+	while (krr_log_next(log, &ev) > 0 && ev.number < at)
+		;
+	krr_log_close(log);
+	return ev.cpu;
+}
+
 static int debug(const struct krr_recording *rec, uint64_t at, char **extra)
 {
+	uint32_t cpu = cpu_at(rec, at);
 	struct krr_replay rp;
 	int err, status;
 	pid_t pid;
 
 	err = krr_replay_start(rec, true, &rp);
 	if (!err && at)
-		err = go_to(&rp, at);
+		err = krr_replay_until(&rp, at);
 	if (!err) {
-		pid = start_gdb(&rp, extra);
+		pid = start_gdb(&rp, cpu, extra);
 		err = pid < 0 ? -EAGAIN : 0;
 	}
 	status = err ? krr_exit_code(err) : serve(&rp, pid);
@@ -156,23 +163,22 @@ int cmd_gdb(int argc, char **argv)
 {
 	char **extra = cut_gdb_arguments(&argc, argv);
 	struct krr_recording rec;
+	const char *position = "0";
 	uint64_t at = 0;
 	int opt, status;
 
 	while ((opt = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
 		if (opt == 'h')
 			return usage_help(usage);
-		if (opt != 'a' || krr_parse_u64(optarg, &at))
+		if (opt != 'a')
 			return usage_error(usage);
+		position = optarg;
 	}
 	if (optind + 1 != argc)
 		return usage_error(usage);
 	status = krr_exit_code(krr_recording_open(argv[optind], &rec));
-	if (!status && at > rec.m.events) {
-		krr_err("\"%s\" has %" PRIu64 " events, so none with number %" PRIu64, rec.name,
-			rec.m.events, at);
-		status = KRR_EXIT_USAGE;
-	}
+	if (!status)
+		status = usage_code(position_find(&rec, position, &at));
 	if (!status)
 		status = check_vmlinux(&rec);
 	if (!status)

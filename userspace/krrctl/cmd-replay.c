@@ -12,6 +12,7 @@ static const char replay_usage[] =
 	"usage: krrctl replay [OPTIONS] RECORDING\n"
 	"\n"
 	"  --verify       compare memory and console at the end, as krrctl verify does\n"
+	"  --until P      only up to position P, e.g. 'net.reset#3'; see krrctl gdb --help\n"
 	"  --console      print what the replayed kernel printed on its console\n"
 	"  --timeout S    give up after S seconds without progress (30; 0: never)\n"
 	"  --json         result as JSON\n"
@@ -29,6 +30,7 @@ static const char verify_usage[] =
 
 static const struct option options[] = {
 	{ "verify", no_argument, NULL, 'v' },
+	{ "until", required_argument, NULL, 'u' },
 	{ "console", no_argument, NULL, 'c' },
 	{ "timeout", required_argument, NULL, 't' },
 	{ "json", no_argument, NULL, 'j' },
@@ -46,6 +48,9 @@ static int run(int argc, char **argv, const char *usage, struct replay_options *
 		switch (opt) {
 		case 'v':
 			o->verify = true;
+			break;
+		case 'u':
+			o->until = optarg;
 			break;
 		case 'c':
 			o->console = true;
@@ -67,7 +72,7 @@ static int run(int argc, char **argv, const char *usage, struct replay_options *
 			return usage_error(usage);
 		}
 	}
-	if (optind + 1 != argc || !krr_name_ok(argv[optind]))
+	if (optind + 1 != argc || !krr_name_ok(argv[optind]) || (o->until && o->verify))
 		return usage_error(usage);
 	return replay_run(argv[optind], o);
 }

@@ -57,8 +57,16 @@ static int start(char **argv)
 	return KRR_EXIT_PRECONDITION;
 }
 
-static int open_link(const char *name, enum krr_port port, struct krr_vm *vm,
-		     struct krr_link **link)
+/**
+ * vm_open_link() - to krrd in a VM
+ * @name: of the VM
+ * @port: which
+ * @vm: result; krr_vm_free(), also after an error
+ * @link: result; krr_link_close(), also after an error, when not NULL
+ *
+ * Return: 0 or -errno (said on stderr).
+ */
+int vm_open_link(const char *name, enum krr_port port, struct krr_vm *vm, struct krr_link **link)
 {
 	int err;
 
@@ -81,7 +89,7 @@ static int vm_exec(const char *name, char **command)
 	struct krr_vm vm;
 	int err, status = 0;
 
-	err = open_link(name, KRR_PORT_EXEC, &vm, &link);
+	err = vm_open_link(name, KRR_PORT_EXEC, &vm, &link);
 	if (!err) {
 		session_catch_signals();
 		err = session_exec(link, NULL, NULL, "", command, &status);
@@ -119,7 +127,7 @@ static int request(const char *name, uint32_t type, const char *text)
 	struct krr_vm vm;
 	int err;
 
-	err = open_link(name, KRR_PORT_CONTROL, &vm, &link);
+	err = vm_open_link(name, KRR_PORT_CONTROL, &vm, &link);
 	if (!err) {
 		said = size_of(vm.krrd_log);
 		err = krr_link_request(link, type, text, &reply, ANSWER_MS);

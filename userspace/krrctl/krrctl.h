@@ -5,13 +5,15 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 
+#include "krrctl/verbs.h"
+#include "lib/proto.h"
 #include "vmm/console.h"
 #include "vmm/replay.h"
 #include "vmm/symbols.h"
 #include "vmm/verify.h"
 
-/* Verbs get their own argv, argv[0] being the verb; they return an exit status. */
 int cmd_doctor(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
@@ -19,16 +21,17 @@ int cmd_verify(int argc, char **argv);
 int cmd_ls(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_dump(int argc, char **argv);
+int cmd_export(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 int cmd_rm(int argc, char **argv);
 int cmd_gdb(int argc, char **argv);
 int cmd_vm(int argc, char **argv);
 int cmd_record(int argc, char **argv);
 int cmd_stop(int argc, char **argv);
 
-/* main.c: --help goes to stdout and is no error */
-int usage_error(const char *usage);
-int usage_help(const char *usage);
-bool usage_wanted(int argc, char **argv);
+/* cmd-vm.c */
+struct krr_vm;
+int vm_open_link(const char *name, enum krr_port port, struct krr_vm *vm, struct krr_link **link);
 
 /* session.c: a command in a guest, with its output passed through */
 struct krr_link;
@@ -43,6 +46,7 @@ int session_exec(struct krr_link *link, struct krr_vm *vm, struct krr_recorder *
 struct replay_options {
 	unsigned int timeout_s;
 	bool verify, json, console;
+	const char *until;	/* a position, or NULL: the end */
 };
 
 struct replay_verdict {
@@ -61,6 +65,7 @@ const char *replay_state_name(enum krr_replay_state state);
 void report_json(struct krr_replay *rp, const struct replay_verdict *v);
 void report_console(const struct krr_console_diff *d, const char *name);
 void report_divergence(struct krr_replay *rp, bool json);
+void report_event(FILE *to, const char *what, const struct krr_recording *rec, uint64_t number);
 void report_hang(struct krr_replay *rp, const char *what);
 void report_verify(const struct krr_verify *v, const struct krr_symbols *syms, const char *name);
 char *human_bytes(uint64_t bytes);

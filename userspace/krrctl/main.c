@@ -1,44 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* krrctl - record and replay the kernel of a Linux VM */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "krrctl/krrctl.h"
+#include "krrctl/verbs.h"
 #include "lib/util.h"
-#include "vmm/recorder.h"
-
-struct verb {
-	const char *name;
-	int (*run)(int argc, char **argv);
-	bool store;		/* looks at the store: seal first what was cut off */
-	const char *help;
-};
-
-static const struct verb verbs[] = {
-	{ "doctor",	cmd_doctor,	false,	"can this machine record and replay?" },
-	{ "run",	cmd_run,	true,	"run a command in a new VM, and record it" },
-	{ "replay",	cmd_replay,	true,	"replay a recording" },
-	{ "verify",	cmd_verify,	true,	"replay, then compare guest memory" },
-	{ "ls",		cmd_ls,		true,	"list recordings" },
-	{ "info",	cmd_info,	true,	"tell what a recording is" },
-	{ "dump",	cmd_dump,	true,	"print the events of a recording" },
-	{ "rm",		cmd_rm,		true,	"delete recordings" },
-	{ "gdb",	cmd_gdb,	true,	"replay under gdb" },
-	{ "vm",		cmd_vm,		true,	"start, list, use and stop VMs that stay" },
-	{ "record",	cmd_record,	true,	"begin a recording in a VM" },
-	{ "stop",	cmd_stop,	true,	"end it" },
-};
 
 static void print_usage(FILE *to)
 {
-	size_t i;
+	const struct verb *v;
 
 	fprintf(to, "usage: krrctl VERB [ARGUMENTS]      krrctl VERB --help tells more\n\n");
-	for (i = 0; i < ARRAY_SIZE(verbs); i++)
-		fprintf(to, "  %-8s %s\n", verbs[i].name, verbs[i].help);
-	fprintf(to, "\nRecordings are in $KRR_STORE, or ~/.local/share/krr.\n"
-		"Exit status: 0 ok, 1 failed, 2 usage, 3 something is missing, 4 damaged\n"
-		"recording, 5 diverged, 6 timeout; run and vm exec pass the command's on.\n");
+	for (v = verbs; v->name; v++)
+		fprintf(to, "  %-8s %s\n", v->name, v->help);
+	fprintf(to, "\n%sExit status: 0 ok, 1 failed, 2 usage, 3 something is missing, 4 damaged\n"
+		"recording, 5 diverged, 6 timeout; run and vm exec pass the command's on.\n",
+		verbs_note);
 }
 
 /** usage_error() - say how a verb is used, on stderr */
@@ -55,18 +33,40 @@ int usage_help(const char *usage)
 	return KRR_EXIT_OK;
 }
 
+/** usage_code() - the exit status for an error; what the user asked for cannot be is one */
+int usage_code(int err)
+{
+	return err == -EINVAL ? KRR_EXIT_USAGE : krr_exit_code(err);
+}
+
 /** usage_wanted() - does a verb begin with --help? */
 bool usage_wanted(int argc, char **argv)
 {
 	return argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"));
 }
 
+/* Options before the verb. Return: words taken, or -1. */
+static int take_options(int argc, char **argv)
+{
+	if (argc < 2 || strcmp(argv[1], "--vm"))
+		return 0;
+	if (argc < 3 || verbs_use_vm(argv[2]))
+		return -1;
+	return 2;
+}
+
 int main(int argc, char **argv)
 {
-	size_t i;
+	const struct verb *v;
+	int n;
 
 	krr_program = "krrctl";
-	if (argc < 2) {
+	n = take_options(argc, argv);
+	if (n > 0) {
+		argc -= n;
+		argv += n;
+	}
+	if (n < 0 || argc < 2) {
 		print_usage(stderr);
 		return KRR_EXIT_USAGE;
 	}
@@ -74,12 +74,12 @@ int main(int argc, char **argv)
 		print_usage(stdout);
 		return KRR_EXIT_OK;
 	}
-	for (i = 0; i < ARRAY_SIZE(verbs); i++) {
-		if (strcmp(argv[1], verbs[i].name))
+	for (v = verbs; v->name; v++) {
+		if (strcmp(argv[1], v->name))
 			continue;
-		if (verbs[i].store && !usage_wanted(argc - 1, argv + 1))
-			krr_salvage();
-		return verbs[i].run(argc - 1, argv + 1);
+		if (v->prepare && !usage_wanted(argc - 1, argv + 1))
+			v->prepare();
+		return v->run(argc - 1, argv + 1);
 	}
 	krr_err("there is no verb \"%s\"; krrctl --help lists them", argv[1]);
 	return KRR_EXIT_USAGE;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "krrctl/krrctl.h"
+#include "krrctl/position.h"
 #include "lib/util.h"
 #include "vmm/options.h"
 
@@ -131,7 +132,7 @@ static int judge(struct krr_replay *rp, const struct replay_verdict *v, bool jso
 static void print_end(const struct krr_replay *rp)
 {
 	const struct krr_hdr *h = rp->ram.hdr;
-	__free_ptr char *message = krr_hdr_text(h->message, sizeof(h->message));
+	__free_ptr char *message = krr_printable(h->message, sizeof(h->message));
 
 	printf("%s: ended by %s%s%s\n", rp->rec->name, rp->rec->m.stop_reason ?: "none",
 	       *message ? ": " : "", message);
@@ -201,6 +202,41 @@ static int replay(struct krr_replay *rp, const struct replay_options *opts)
 	return err;
 }
 
+/* Up to a position only. */
+static int replay_until(struct krr_replay *rp, uint64_t event)
+{
+	int err = krr_replay_until(rp, event);
+
+	if (err)
+		return err;
+	if (krr_load(&rp->ram.hdr->state) == KRR_ST_DIVERGED) {
+		report_divergence(rp, false);
+		return -EILSEQ;
+	}
+	printf("%s: replayed up to event %" PRIu64 " of %" PRIu64 "\n", rp->rec->name, event,
+	       rp->rec->m.events);
+	report_event(stdout, "next", rp->rec, event);
+	printf("  krrctl gdb --at %" PRIu64 " %s looks inside\n", event, rp->rec->name);
+	return 0;
+}
+
+static int start(const struct krr_recording *rec, const struct replay_options *opts)
+{
+	struct krr_replay rp;
+	uint64_t until = 0;
+	int err = 0;
+
+	if (opts->until)
+		err = position_find(rec, opts->until, &until);
+	if (err)
+		return err;
+	err = krr_replay_start(rec, false, &rp);
+	if (!err)
+		err = opts->until ? replay_until(&rp, until) : replay(&rp, opts);
+	krr_replay_end(&rp);
+	return err;
+}
+
 /**
  * replay_run() - replay a recording and tell how it went
  * @name: recording
@@ -211,16 +247,11 @@ static int replay(struct krr_replay *rp, const struct replay_options *opts)
 int replay_run(const char *name, const struct replay_options *opts)
 {
 	struct krr_recording rec;
-	struct krr_replay rp;
 	int err;
 
 	err = krr_recording_open(name, &rec);
-	if (!err) {
-		err = krr_replay_start(&rec, false, &rp);
-		if (!err)
-			err = replay(&rp, opts);
-		krr_replay_end(&rp);
-	}
+	if (!err)
+		err = start(&rec, opts);
 	krr_recording_close(&rec);
-	return krr_exit_code(err);
+	return usage_code(err);
 }

@@ -59,7 +59,7 @@ static json_t *console_json(const struct krr_console_diff *d)
 
 static json_t *divergence_json(const struct krr_diverged *d)
 {
-	__free_ptr char *what = krr_hdr_text(d->what, sizeof(d->what));
+	__free_ptr char *what = krr_printable(d->what, sizeof(d->what));
 
 	return json_pack("{s:I,s:i,s:s,s:i,s:i,s:i,s:i,s:I,s:I}", "event", (json_int_t)d->event,
 			 "cpu", (int)d->cpu, "what", what, "want_kind", (int)d->want_kind,
@@ -76,7 +76,7 @@ static json_t *divergence_json(const struct krr_diverged *d)
 void report_json(struct krr_replay *rp, const struct replay_verdict *v)
 {
 	const struct krr_hdr *h = rp->ram.hdr;
-	__free_ptr char *message = krr_hdr_text(h->message, sizeof(h->message));
+	__free_ptr char *message = krr_printable(h->message, sizeof(h->message));
 	struct krr_diverged d = h->diverged;
 	json_t *root = json_pack("{s:s,s:s,s:I,s:I,s:f,s:f}", "recording", rp->rec->name,
 				 "result", replay_state_name(v->state),

@@ -56,7 +56,14 @@ static void print_last_events(const struct krr_recording *rec, uint32_t cpu, uin
 		fprintf(stderr, "  %s\n", lines[i % LAST]);
 }
 
-static void print_event_at(const struct krr_recording *rec, uint64_t number)
+/**
+ * report_event() - print an event of a log
+ * @to: where
+ * @what: in front of it
+ * @rec: recording
+ * @number: of the event; nothing is printed if there is none
+ */
+void report_event(FILE *to, const char *what, const struct krr_recording *rec, uint64_t number)
 {
 	struct krr_log_reader *log;
 	struct krr_event ev;
@@ -69,7 +76,7 @@ static void print_event_at(const struct krr_recording *rec, uint64_t number)
 		;
 	if (n > 0) {
 		krr_event_text(krr_log_decoder(log), &ev, text, sizeof(text));
-		fprintf(stderr, "  found     %s fp %02x  cpu %u  %s\n", krr_kind_name(ev.kind),
+		fprintf(to, "  %-9s %s fp %02x  cpu %u  %s\n", what, krr_kind_name(ev.kind),
 			ev.fp, ev.cpu, text);
 	}
 	krr_log_close(log);
@@ -83,7 +90,7 @@ static void print_event_at(const struct krr_recording *rec, uint64_t number)
 void report_divergence(struct krr_replay *rp, bool json)
 {
 	struct krr_diverged d = rp->ram.hdr->diverged;
-	__free_ptr char *what = krr_hdr_text(d.what, sizeof(d.what));
+	__free_ptr char *what = krr_printable(d.what, sizeof(d.what));
 	struct krr_symbols *syms;
 	char site[256], ip[256];
 
@@ -95,7 +102,7 @@ void report_divergence(struct krr_replay *rp, bool json)
 	fprintf(stderr, "  expected  %s fp %02x  at %s\n",
 		d.want_kind > 255 ? "(any)" : krr_kind_name(d.want_kind), d.want_fp,
 		krr_symbol(syms, d.site, site, sizeof(site)));
-	print_event_at(rp->rec, d.event);
+	report_event(stderr, "found", rp->rec, d.event);
 	fprintf(stderr, "  guest saw kind %02x (%s) fp %02x, values %#" PRIx64 " and %#" PRIx64
 		"\n", d.got_kind, krr_kind_name(d.got_kind), d.got_fp, (uint64_t)d.value[0],
 		(uint64_t)d.value[1]);
@@ -145,7 +152,7 @@ void report_hang(struct krr_replay *rp, const char *what)
 	krr_err("replay of \"%s\" %s at event %" PRIu64 " of %" PRIu64 ", guest is %s",
 		rp->rec->name, what, events, rp->rec->m.events,
 		krr_state_name(krr_load(&h->state)));
-	print_event_at(rp->rec, events);
+	report_event(stderr, "found", rp->rec, events);
 	if (krr_vm_running(&rp->vm))
 		print_registers(rp);
 	else

@@ -3,14 +3,13 @@
  * krrd in the guest: one command at a time, for one host.
  *
  * There are two ports: commands and their output on one, and the other for
- * requests that must get through meanwhile, as the start of a recording.
+ * requests that must get through meanwhile, as the start of a recording.  Clients
+ * in the guest itself make the same requests through a unix socket.
  *
- * They are read and written without blocking.  POLLHUP means that nobody
- * listens on the host; then a command under way is killed, as ssh does.  A port
+ * When nobody listens on the host a command under way is killed, as ssh does.  A port
  * that hung up is left alone until SIGIO says that something changed, so an
  * idle krrd does not wake up at all and adds nothing to a recording.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -18,27 +17,32 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/reboot.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 
+#include "krrd/control.h"
 #include "krrd/krrd.h"
+#include "krrd/policy.h"
+#include "krrd/port.h"
 #include "lib/proto.h"
 #include "lib/util.h"
 
-#define CONTROL		"/dev/krr"
+const char krrd_role[] = "--guest";
+const char krrd_usage[] =
+	"usage: krrd --guest [--port PATH]\n"
+	"\n"
+	"Runs in a VM and does what krrctl asks for, over the virtio-serial ports\n"
+	KRR_PORT_NAME " and " KRR_CONTROL_NAME " or the socket " KRR_GUEST_SOCKET ": commands, start and stop\n"
+	"of recordings, what is annotated and looked for.\n";
+
 #define MAX_ARGS	1024
-#define WAIT_MS		100
+#define CLIENTS		4	/* of the socket, at once */
+#define NR_PORTS	(KRR_NR_PORTS + CLIENTS)
 #define LINGER_MS	200	/* for output of children that outlive the command */
 
-struct port {
-	int fd;			/* -1: there is none */
-	bool up;		/* somebody is connected on the host */
-	struct krr_framer in;
-};
-
 struct guest {
-	struct port port[KRR_NR_PORTS];
+	struct port port[NR_PORTS];	/* to the host, then to clients */
+	int listener;
 	struct port *from;	/* whom to answer */
 	pid_t child;
 	int out, err;		/* pipes from it, -1 once closed */
@@ -48,148 +52,19 @@ struct guest {
 	uint64_t ended_ns;
 };
 
-/* Ports have a name in sysfs; /dev/virtio-ports needs udev. */
-static int open_by_name(const char *name)
-{
-	DIR *dir = opendir("/sys/class/virtio-ports");
-	struct dirent *de;
-	int fd = -1;
-
-	while (dir && fd < 0 && (de = readdir(dir))) {
-		__free_ptr char *sys = krr_strf("/sys/class/virtio-ports/%s/name", de->d_name);
-		__free_ptr char *dev = krr_strf("/dev/%s", de->d_name);
-		__free_ptr char *text = krr_read_file_at(AT_FDCWD, sys, 256);
-
-		if (text && !strncmp(text, name, strlen(name)) && text[strlen(name)] == '\n')
-			fd = open(dev, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	}
-	if (dir)
-		closedir(dir);
-	return fd;
-}
-
-static int open_port(const char *path, const char *name)
-{
-	int fd = path ? open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC) : open_by_name(name);
-
-	if (fd >= 0 && (fcntl(fd, F_SETOWN, getpid()) < 0 ||
-			fcntl(fd, F_SETFL, O_NONBLOCK | O_ASYNC) < 0)) {
-		close(fd);
-		fd = -1;
-	}
-	return fd;
-}
-
-static bool host_gone(const struct port *port)
-{
-	struct pollfd p = { .fd = port->fd, .events = POLLOUT };
-
-	return poll(&p, 1, 0) == 1 && p.revents & POLLHUP;
-}
-
-static int put(const struct port *port, const void *buf, size_t len)
-{
-	struct pollfd p = { .fd = port->fd, .events = POLLOUT };
-	const char *at = buf;
-	ssize_t n;
-
-	while (len) {
-		n = write(port->fd, at, len);
-		if (n > 0) {
-			at += n;
-			len -= (size_t)n;
-			continue;
-		}
-		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			return -errno;
-		if (host_gone(port))
-			return -EPIPE;
-		poll(&p, 1, WAIT_MS);
-	}
-	return 0;
-}
-
-static int send_frame(const struct port *port, uint32_t type, const void *payload, size_t len)
-{
-	struct krr_frame f;
-	int err;
-
-	krr_frame_header(&f, type, (uint32_t)len);
-	err = put(port, &f, sizeof(f));
-	return err ? err : put(port, payload, len);
-}
-
-static void reply(struct guest *g, int result, const char *text)
-{
-	size_t len = strlen(text);
-	__free_ptr char *buf = NULL;
-	int32_t r = result;
-
-	if (len > KRR_FRAME_MAX - sizeof(r))
-		len = KRR_FRAME_MAX - sizeof(r);
-	buf = malloc(sizeof(r) + len);
-	if (!buf)
-		return;
-	memcpy(buf, &r, sizeof(r));
-	memcpy(buf + sizeof(r), text, len);
-	send_frame(g->from, KRR_FR_REPLY, buf, sizeof(r) + len);
-}
-
-static char *control_text(void)
-{
-	char *text = krr_read_file_at(AT_FDCWD, CONTROL, 16384);
-
-	return text ? text : krr_strf("%s", "");
-}
-
-/* Write one line to /dev/krr. */
-static int control(const char *verb, const char *arg)
-{
-	__free_ptr char *line = krr_strf("%s%s%s\n", verb, *arg ? " " : "", arg);
-	__close_fd int fd = open(CONTROL, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	return write(fd, line, strlen(line)) < 0 ? -errno : 0;
-}
-
-/* What an error of /dev/krr means, freed by free(). */
-static char *control_error(const char *verb, int err)
-{
-	__free_ptr char *text = NULL;
-
-	switch (err) {
-	case -ENOENT:
-	case -ENXIO:
-		return krr_strf("%s: the guest kernel has no krr (no " CONTROL "): boot one made "
-				"by make kernel", verb);
-	case -ENODEV:
-		return krr_strf("%s: no recorder on the host answers the guest kernel", verb);
-	case -EBUSY:
-		return krr_strf("%s: a recording is under way already", verb);
-	case -ETIMEDOUT:
-		return krr_strf("%s: the recorder on the host did not answer in time", verb);
-	case -ECANCELED:
-		return krr_strf("%s: the recorder on the host could not begin", verb);
-	}
-	text = control_text();
-	return krr_strf("%s: %s%s%s", verb, strerror(-err), *text ? "; the kernel says:\n" : "",
-			text);
-}
-
 static int do_control(struct guest *g, const char *verb, const char *arg)
 {
 	__free_ptr char *text = NULL;
 	int err;
 
 	if (strpbrk(arg, "\r\n")) {
-		reply(g, -EINVAL, "a name may not have line breaks");
+		port_reply(g->from, -EINVAL, "a name may not have line breaks");
 		return -EINVAL;
 	}
 	err = control(verb, arg);
 	if (err) {
 		text = control_error(verb, err);
-		reply(g, err, text);
+		port_reply(g->from, err, text);
 	}
 	return err;
 }
@@ -247,11 +122,11 @@ static void do_exec(struct guest *g, char *payload, uint32_t len)
 	int n = krr_split_strings(payload, len, argv, MAX_ARGS + 3), err;
 
 	if (n < 2) {
-		reply(g, -EINVAL, "a command is needed, of at most 1024 words");
+		port_reply(g->from, -EINVAL, "a command is needed, of at most 1024 words");
 		return;
 	}
 	if (g->child || g->from != &g->port[KRR_PORT_EXEC]) {
-		reply(g, -EBUSY, "a command is running already");
+		port_reply(g->from, -EBUSY, "a command is running already");
 		return;
 	}
 	if (*argv[0] && do_control(g, "start", argv[0]))
@@ -263,7 +138,7 @@ static void do_exec(struct guest *g, char *payload, uint32_t len)
 	if (g->recording)
 		control("stop", "");
 	g->recording = false;
-	reply(g, err, "cannot make a process");
+	port_reply(g->from, err, "cannot make a process");
 }
 
 static void do_hello(struct guest *g, const uint8_t *payload, uint32_t len)
@@ -275,25 +150,46 @@ static void do_hello(struct guest *g, const uint8_t *payload, uint32_t len)
 		return;
 	uname(&u);
 	text = krr_strf("release=%s\nversion=%s\ncpus=%ld\nkrr=%s\n", u.release, u.version,
-			sysconf(_SC_NPROCESSORS_ONLN), access(CONTROL, F_OK) ? "no" : "yes");
+			sysconf(_SC_NPROCESSORS_ONLN), control_there() ? "no" : "yes");
 	buf = malloc(8 + strlen(text));
 	if (!buf)
 		return;
 	memcpy(buf, payload, 8);
 	memcpy(buf + 8, text, strlen(text));
-	send_frame(g->from, KRR_FR_HELLO_OK, buf, 8 + strlen(text));
+	port_send(g->from, KRR_FR_HELLO_OK, buf, 8 + strlen(text));
 }
 
 static void do_status(struct guest *g)
 {
 	__free_ptr char *text = control_text();
 
-	reply(g, access(CONTROL, F_OK) ? -errno : 0, text);
+	port_reply(g->from, control_there(), text);
+}
+
+static void do_enable(struct guest *g, char *payload, uint32_t len)
+{
+	char *words[KRR_POLICY_WORDS + 1];
+	__free_ptr char *text = NULL;
+	int err;
+
+	if (!len)
+		err = policy_enable_files(KRR_POLICY_FILES, &text);
+	else if (krr_split_strings(payload, len, words, KRR_POLICY_WORDS + 1) < 0)
+		err = -E2BIG;
+	else
+		err = policy_enable(words, &text);
+	port_reply(g->from, err, text ? text : err ? strerror(-err) : "");
+}
+
+static void reply_json(struct guest *g, char *json)
+{
+	port_reply(g->from, 0, json);
+	free(json);
 }
 
 static void do_poweroff(struct guest *g)
 {
-	reply(g, 0, "");
+	port_reply(g->from, 0, "");
 	sync();
 	reboot(RB_POWER_OFF);
 }
@@ -322,18 +218,31 @@ static void handle(struct guest *g, uint32_t type, uint8_t *payload, uint32_t le
 		return;
 	case KRR_FR_START:
 		if (!do_control(g, "start", string_of(text, len)))
-			reply(g, 0, "");
+			port_reply(g->from, 0, "");
 		return;
 	case KRR_FR_STOP:
 		if (!do_control(g, "stop", ""))
-			reply(g, 0, "");
+			port_reply(g->from, 0, "");
 		return;
 	case KRR_FR_MARK:
 		if (!do_control(g, "mark", string_of(text, len)))
-			reply(g, 0, "");
+			port_reply(g->from, 0, "");
 		return;
 	case KRR_FR_STATUS:
 		do_status(g);
+		return;
+	case KRR_FR_ENABLE:
+		do_enable(g, text, len);
+		return;
+	case KRR_FR_DISABLE:
+		policy_disable();
+		port_reply(g->from, 0, "");
+		return;
+	case KRR_FR_POLICY:
+		reply_json(g, policy_status());
+		return;
+	case KRR_FR_SUBSYS:
+		reply_json(g, policy_subsys());
 		return;
 	case KRR_FR_KILL:
 		kill_child(g);
@@ -342,7 +251,7 @@ static void handle(struct guest *g, uint32_t type, uint8_t *payload, uint32_t le
 		do_poweroff(g);
 		return;
 	default:
-		reply(g, -ENOSYS, "krrd does not know this request: is it older than krrctl?");
+		port_reply(g->from, -ENOSYS, "krrd does not know this request: is it older than krrctl?");
 	}
 }
 
@@ -367,7 +276,7 @@ static void forward(struct guest *g, int *fd, uint32_t type)
 	ssize_t n = read(*fd, buf, sizeof(buf));
 
 	if (n > 0) {
-		send_frame(&g->port[KRR_PORT_EXEC], type, buf, (size_t)n);
+		port_send(&g->port[KRR_PORT_EXEC], type, buf, (size_t)n);
 	} else if (!n || errno != EINTR) {
 		close(*fd);
 		*fd = -1;
@@ -408,12 +317,12 @@ static void finish(struct guest *g)
 		err = control("stop", "");
 		if (err) {
 			text = control_error("krrd: stop", err);
-			send_frame(port, KRR_FR_STDERR, text, strlen(text));
-			send_frame(port, KRR_FR_STDERR, "\n", 1);
+			port_send(port, KRR_FR_STDERR, text, strlen(text));
+			port_send(port, KRR_FR_STDERR, "\n", 1);
 		}
 		g->recording = false;
 	}
-	send_frame(port, KRR_FR_EXIT, &status, sizeof(status));
+	port_send(port, KRR_FR_EXIT, &status, sizeof(status));
 }
 
 static void look_at_ports(struct guest *g)
@@ -421,38 +330,61 @@ static void look_at_ports(struct guest *g)
 	struct port *port;
 	bool up;
 
-	for (port = g->port; port < g->port + KRR_NR_PORTS; port++) {
-		up = port->fd >= 0 && !host_gone(port);
+	for (port = g->port; port < g->port + NR_PORTS; port++) {
+		up = port->fd >= 0 && !port_gone(port);
 		if (port->up && !up && port == &g->port[KRR_PORT_EXEC])
 			kill_child(g);
 		port->up = up;
+		if (!up && port >= g->port + KRR_NR_PORTS)
+			port_close(port);
 	}
+}
+
+/* There may be no slot: then the client is told by hanging up. */
+static void take_client(struct guest *g)
+{
+	struct port *port = g->port + KRR_NR_PORTS;
+	int fd = port_accept(g->listener, KRR_GROUP);
+
+	while (port < g->port + NR_PORTS && port->fd >= 0)
+		port++;
+	if (fd < 0)
+		return;
+	if (port == g->port + NR_PORTS) {
+		close(fd);
+		return;
+	}
+	port->fd = fd;
+	port->up = true;
 }
 
 /* SIGIO and SIGCHLD are let in here only, so nothing happens unseen. */
 static void serve(struct guest *g)
 {
 	static const struct timespec soon = { 0, 10000000 };
-	struct pollfd p[KRR_NR_PORTS + 2];
+	struct pollfd p[NR_PORTS + 3];
 	sigset_t none;
 	int i;
 
 	look_at_ports(g);
 	reap(g);
-	for (i = 0; i < KRR_NR_PORTS; i++)
+	for (i = 0; i < NR_PORTS; i++)
 		p[i] = (struct pollfd){ g->port[i].up ? g->port[i].fd : -1, POLLIN, 0 };
 	p[i++] = (struct pollfd){ g->out, POLLIN, 0 };
 	p[i++] = (struct pollfd){ g->err, POLLIN, 0 };
+	p[i++] = (struct pollfd){ g->listener, POLLIN, 0 };
 	sigemptyset(&none);
 	if (ppoll(p, (nfds_t)i, g->child && g->ended ? &soon : NULL, &none) < 0)
 		return;
-	if (p[KRR_NR_PORTS].revents)
+	if (p[NR_PORTS].revents)
 		forward(g, &g->out, KRR_FR_STDOUT);
-	if (p[KRR_NR_PORTS + 1].revents)
+	if (p[NR_PORTS + 1].revents)
 		forward(g, &g->err, KRR_FR_STDERR);
-	for (i = 0; i < KRR_NR_PORTS; i++)
+	for (i = 0; i < NR_PORTS; i++)
 		if (p[i].revents & POLLIN)
 			read_port(g, &g->port[i]);
+	if (p[NR_PORTS + 2].revents)
+		take_client(g);
 	reap(g);
 	if (g->child && g->ended && output_done(g))
 		finish(g);
@@ -478,16 +410,17 @@ static void catch_signals(void)
 }
 
 /**
- * krrd_guest() - the guest's role; serves until it is killed
+ * krrd_serve() - the guest's role; serves until it is killed
  * @argc: words
  * @argv: "--guest", then options
  *
  * Return: exit status.
  */
-int krrd_guest(int argc, char **argv)
+int krrd_serve(int argc, char **argv)
 {
 	static struct guest g = { .out = -1, .err = -1 };
 	const char *path = NULL;
+	int i;
 
 	if (argc == 3 && !strcmp(argv[1], "--port")) {
 		path = argv[2];
@@ -496,8 +429,14 @@ int krrd_guest(int argc, char **argv)
 		return KRR_EXIT_USAGE;
 	}
 	catch_signals();
-	g.port[KRR_PORT_EXEC].fd = open_port(path, KRR_PORT_NAME);
-	g.port[KRR_PORT_CONTROL].fd = open_port(NULL, KRR_CONTROL_NAME);
+	for (i = KRR_NR_PORTS; i < NR_PORTS; i++)
+		g.port[i].fd = -1;
+	g.listener = port_listen(KRR_GUEST_SOCKET, KRR_GROUP);
+	if (g.listener < 0)
+		krr_err("%s: %s; krrctl in this guest will not reach krrd", KRR_GUEST_SOCKET,
+			strerror(-g.listener));
+	g.port[KRR_PORT_EXEC].fd = port_open(path, KRR_PORT_NAME);
+	g.port[KRR_PORT_CONTROL].fd = port_open(NULL, KRR_CONTROL_NAME);
 	if (g.port[KRR_PORT_EXEC].fd < 0) {
 		krr_err("no virtio-serial port %s: this must run in a VM that krrctl started",
 			path ? path : KRR_PORT_NAME);

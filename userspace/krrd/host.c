@@ -17,6 +17,13 @@
 #include "vmm/boot.h"
 #include "vmm/options.h"
 
+const char krrd_role[] = "--host";
+const char krrd_usage[] =
+	"usage: krrd --host NAME [options of \"krrctl vm start\"]\n"
+	"\n"
+	"Runs a VM and records whatever its guest starts to record; \"krrctl vm start\"\n"
+	"starts it.  The krrd that runs in guests is another build of this one.\n";
+
 static volatile sig_atomic_t told_to_end;
 
 static void on_signal(int sig)
@@ -88,13 +95,13 @@ static int fork_daemon(const char *name, struct krr_machine *m)
 }
 
 /**
- * krrd_host() - the host's role
+ * krrd_serve() - the host's role
  * @argc: words
  * @argv: "--host", name of the VM, options of the machine
  *
  * Return: exit status, once the guest answers.
  */
-int krrd_host(int argc, char **argv)
+int krrd_serve(int argc, char **argv)
 {
 	struct krr_machine m;
 	int opt, status = 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the host and krrd in the guest say to each other over the virtio-serial
- * ports "krr.0", for EXEC and its output, and "krr.1", for all else.
+ * ports "krr.0", for EXEC and its output, and "krr.1", for all else; krrctl in the
+ * guest says the same through a socket.
  *
  * Frames of a fixed header and up to KRR_FRAME_MAX bytes.  Either side may be
  * restarted in the middle of a frame, so each header has a magic to look for
@@ -16,6 +17,8 @@
 
 #define KRR_PORT_NAME	"krr.0"
 #define KRR_CONTROL_NAME "krr.1"
+#define KRR_GUEST_SOCKET "/run/krrd.sock"	/* in the guest, for krrctl there */
+#define KRR_GROUP	"krr"			/* whose members may use it */
 #define KRR_FRAME_MAGIC	0x3152524bu	/* "KRR1" */
 #define KRR_FRAME_MAX	65536u
 
@@ -31,6 +34,10 @@ enum krr_frame_type {
 	KRR_FR_KILL,		/* end what EXEC began */
 	KRR_FR_POWEROFF,
 	KRR_FR_MARK,		/* string */
+	KRR_FR_ENABLE,		/* strings: options of krrctl enable */
+	KRR_FR_DISABLE,
+	KRR_FR_POLICY,		/* what is enabled, and what it counted: JSON */
+	KRR_FR_SUBSYS,		/* what could be enabled: JSON */
 
 	/* guest to host */
 	KRR_FR_HELLO_OK = 64,	/* the 8 bytes, then "key=value\n" lines: who it is */

@@ -404,3 +404,24 @@ int krr_check_text(const char *s, size_t room)
 			return -EBADMSG;
 	return i < room ? (int)i : -EBADMSG;
 }
+
+/**
+ * krr_printable() - copy of a text that somebody else wrote
+ * @field: untrusted
+ * @room: bytes of it
+ *
+ * Return: printable, ended, without newlines at its end; freed by free().
+ */
+char *krr_printable(const char *field, size_t room)
+{
+	char *s = krr_strf("%.*s", (int)room, field);
+	size_t n = strlen(s);
+	char *p;
+
+	while (n && (s[n - 1] == '\n' || s[n - 1] == ' '))
+		s[--n] = '\0';
+	for (p = s; *p; p++)
+		if (!isprint((unsigned char)*p))
+			*p = *p == '\n' ? ' ' : '?';
+	return s;
+}

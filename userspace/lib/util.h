@@ -53,6 +53,7 @@ void krr_err(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void krr_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 char *krr_strf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+char *krr_printable(const char *field, size_t room);
 char *krr_hex(const uint8_t *bytes, size_t len);
 
 int krr_exit_code(int err);

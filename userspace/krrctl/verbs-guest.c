@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The verbs of krrctl in a guest. */
+#include <errno.h>
+#include <string.h>
+
+#include "krrctl/verbs.h"
+#include "lib/util.h"
+#include "vmm/link.h"
+
+const char verbs_note[] = "krrd in this guest does it, which is asked at " KRR_GUEST_SOCKET ".\n";
+
+const struct verb verbs[] = {
+	{ "enable",	cmd_enable,	NULL, "annotate recordings, look for what is wrong" },
+	{ "disable",	cmd_disable,	NULL, "no longer" },
+	{ "status",	cmd_status,	NULL, "what is enabled, and what it counted" },
+	{ "subsys",	cmd_subsys,	NULL, "what can be enabled, with all fields" },
+	{ "mark",	cmd_mark,	NULL, "put a name into the log" },
+	{ NULL,		NULL,		NULL, NULL },
+};
+
+int verbs_use_vm(const char *name)
+{
+	krr_err("--vm %s: this is a guest, and can reach its own krrd only", name);
+	return -EINVAL;
+}
+
+/**
+ * verbs_open_link() - to krrd in this guest
+ * @link: result
+ *
+ * Return: 0 or -errno (said on stderr).
+ */
+int verbs_open_link(struct krr_link **link)
+{
+	int err = krr_link_connect(KRR_GUEST_SOCKET, 0, link);
+
+	if (!err)
+		err = krr_link_hello(*link, 5000);
+	if (err == -EACCES || err == -EPIPE)
+		krr_err("krrd does not talk to you: be root, or in the group " KRR_GROUP);
+	else if (err)
+		krr_err("krrd does not answer at " KRR_GUEST_SOCKET ": %s; is it running?",
+			strerror(-err));
+	return err;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What krrctl can do: verbs-host.c on the host, verbs-guest.c in a guest. */
+#ifndef KRR_VERBS_H
+#define KRR_VERBS_H
+
+#include <stdbool.h>
+
+struct krr_link;
+
+/* A verb gets its own argv, argv[0] being the verb; it returns an exit status. */
+struct verb {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	void (*prepare)(void);		/* or NULL */
+	const char *help;
+};
+
+extern const struct verb verbs[];	/* the last one has no name */
+extern const char verbs_note[];
+int verbs_use_vm(const char *name);
+int verbs_open_link(struct krr_link **link);
+
+/* main.c: --help goes to stdout and is no error */
+int usage_error(const char *usage);
+int usage_code(int err);
+int usage_help(const char *usage);
+bool usage_wanted(int argc, char **argv);
+
+/* cmd-policy.c */
+int cmd_enable(int argc, char **argv);
+int cmd_disable(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_subsys(int argc, char **argv);
+int cmd_mark(int argc, char **argv);
+
+#endif /* KRR_VERBS_H */

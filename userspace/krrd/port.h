@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What krrd in the guest listens to. */
+#ifndef KRR_KRRD_PORT_H
+#define KRR_KRRD_PORT_H
+
+#include <stdbool.h>
+
+#include "lib/proto.h"
+
+struct port {
+	int fd;			/* -1: there is none */
+	bool up;		/* somebody is connected on the other side */
+	struct krr_framer in;
+};
+
+int port_open(const char *path, const char *name);
+bool port_gone(const struct port *port);
+int port_send(const struct port *port, uint32_t type, const void *payload, size_t len);
+int port_listen(const char *path, const char *group);
+int port_accept(int listener, const char *group);
+void port_close(struct port *port);
+void port_reply(const struct port *port, int result, const char *text);
+
+#endif /* KRR_KRRD_PORT_H */
