@@ -10,11 +10,7 @@
 const char verbs_note[] = "krrd in this guest does it, which is asked at " KRR_GUEST_SOCKET ".\n";
 
 const struct verb verbs[] = {
-	{ "enable",	cmd_enable,	NULL, "annotate recordings, look for what is wrong" },
-	{ "disable",	cmd_disable,	NULL, "no longer" },
-	{ "status",	cmd_status,	NULL, "what is enabled, and what it counted" },
-	{ "subsys",	cmd_subsys,	NULL, "what can be enabled, with all fields" },
-	{ "mark",	cmd_mark,	NULL, "put a name into the log" },
+	VERBS_OF_KRRD,
 	{ NULL,		NULL,		NULL, NULL },
 };
 

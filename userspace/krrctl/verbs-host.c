@@ -30,11 +30,7 @@ const struct verb verbs[] = {
 	{ "vm",		cmd_vm,		krr_salvage,	"start, list, use and stop VMs that stay" },
 	{ "record",	cmd_record,	krr_salvage,	"begin a recording in a VM" },
 	{ "stop",	cmd_stop,	krr_salvage,	"end it" },
-	{ "enable",	cmd_enable,	NULL,		"annotate recordings, look for what is wrong" },
-	{ "disable",	cmd_disable,	NULL,		"no longer" },
-	{ "status",	cmd_status,	NULL,		"what is enabled, and what it counted" },
-	{ "subsys",	cmd_subsys,	NULL,		"what can be enabled, with all fields" },
-	{ "mark",	cmd_mark,	NULL,		"put a name into the log" },
+	VERBS_OF_KRRD,
 	{ NULL,		NULL,		NULL,		NULL },
 };
 

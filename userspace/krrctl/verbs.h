@@ -26,11 +26,18 @@ int usage_code(int err);
 int usage_help(const char *usage);
 bool usage_wanted(int argc, char **argv);
 
-/* cmd-policy.c */
+/* cmd-policy.c: what krrd is asked for, from the host or in the guest */
 int cmd_enable(int argc, char **argv);
 int cmd_disable(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_subsys(int argc, char **argv);
 int cmd_mark(int argc, char **argv);
+
+#define VERBS_OF_KRRD									     \
+	{ "enable",	cmd_enable,	NULL,	"annotate recordings, look for what is wrong" }, \
+	{ "disable",	cmd_disable,	NULL,	"no longer" },				     \
+	{ "status",	cmd_status,	NULL,	"what is enabled, and what it counted" },     \
+	{ "subsys",	cmd_subsys,	NULL,	"what can be enabled, with all fields" },     \
+	{ "mark",	cmd_mark,	NULL,	"put a name into the log" }
 
 #endif /* KRR_VERBS_H */

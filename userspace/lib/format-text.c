@@ -2,12 +2,12 @@
 /* Names of what stands in the event stream, and an event as a line of text. */
 #include <ctype.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/format.h"
 #include "lib/record.h"
+#include "lib/text.h"
 #include "lib/util.h"
 
 #define BYTES_SHOWN 16
@@ -127,72 +127,49 @@ const char *krr_vector_name(uint32_t vector)
 	return vector < ARRAY_SIZE(exceptions) ? exceptions[vector] : "irq";
 }
 
-struct out {
-	char *buf;
-	size_t room, n;
-};
-
-static void add(struct out *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static void add(struct out *o, const char *fmt, ...)
-{
-	va_list ap;
-	int n;
-
-	if (o->n >= o->room)
-		return;
-	va_start(ap, fmt);
-	n = vsnprintf(o->buf + o->n, o->room - o->n, fmt, ap);
-	va_end(ap);
-	if (n > 0)
-		o->n += (size_t)n;
-	if (o->n >= o->room)
-		o->n = o->room - 1;
-}
-
-static void add_bytes(struct out *o, const uint8_t *p, size_t len)
+static void add_bytes(struct krr_text *o, const uint8_t *p, size_t len)
 {
 	size_t i, shown = len < BYTES_SHOWN ? len : BYTES_SHOWN;
 
 	for (i = 0; i < shown; i++)
-		add(o, "%s%02x", i ? " " : "", p[i]);
-	add(o, "%s |", len > shown ? " .." : "");
+		krr_text_add(o, "%s%02x", i ? " " : "", p[i]);
+	krr_text_add(o, "%s |", len > shown ? " .." : "");
 	for (i = 0; i < shown; i++)
-		add(o, "%c", isprint(p[i]) ? p[i] : '.');
-	add(o, "|");
+		krr_text_add(o, "%c", isprint(p[i]) ? p[i] : '.');
+	krr_text_add(o, "|");
 }
 
-static void add_entry(struct out *o, const struct krr_entry *e)
+static void add_entry(struct krr_text *o, const struct krr_entry *e)
 {
 	unsigned int i;
 
-	add(o, "%s", krr_vector_name(e->vector));
+	krr_text_add(o, "%s", krr_vector_name(e->vector));
 	if (e->vector < KRR_VEC_SYSCALL)
-		add(o, " %u err %" PRId64, e->vector, e->error);
+		krr_text_add(o, " %u err %" PRId64, e->vector, e->error);
 	else
-		add(o, " nr %" PRId64, (int64_t)e->word[15]);
-	add(o, " rip %#" PRIx64, e->word[16]);
+		krr_text_add(o, " nr %" PRId64, (int64_t)e->word[15]);
+	krr_text_add(o, " rip %#" PRIx64, e->word[16]);
 	if (e->vector == 14)
-		add(o, " cr2 %#" PRIx64, e->word[KRR_ENTRY_CR2]);
+		krr_text_add(o, " cr2 %#" PRIx64, e->word[KRR_ENTRY_CR2]);
 	for (i = 0; i < KRR_NR_ENTRY_WORDS; i++)
 		if (e->changed & 1u << i && i != 15 && i != 16 && i != KRR_ENTRY_CR2)
-			add(o, " %s=%#" PRIx64, registers[i], e->word[i]);
+			krr_text_add(o, " %s=%#" PRIx64, registers[i], e->word[i]);
 }
 
-static void add_user_fault(struct out *o, struct krr_cursor *c)
+static void add_user_fault(struct krr_text *o, struct krr_cursor *c)
 {
 	uint64_t what;
 
 	krr_get_varint(c);		/* pos+ */
 	what = krr_get_varint(c);
-	add(o, "access %" PRIu64 " %s", what >> 16, what & PF_WRITE ? "write" : "read");
-	add(o, " %s", what & PF_PROTECTION ? "not allowed" : "not present");
-	add(o, " err %#" PRIx64, what & 0xffff);
-	add(o, " cr2 %#" PRIx64, krr_get_varint(c));
-	add(o, " rcx %#" PRIx64, krr_get_varint(c));
+	krr_text_add(o, "access %" PRIu64 " %s", what >> 16, what & PF_WRITE ? "write" : "read");
+	krr_text_add(o, " %s", what & PF_PROTECTION ? "not allowed" : "not present");
+	krr_text_add(o, " err %#" PRIx64, what & 0xffff);
+	krr_text_add(o, " cr2 %#" PRIx64, krr_get_varint(c));
+	krr_text_add(o, " rcx %#" PRIx64, krr_get_varint(c));
 }
 
-static void add_annotation(struct out *o, const struct krr_event *ev)
+static void add_annotation(struct krr_text *o, const struct krr_event *ev)
 {
 	const uint8_t *record;
 	uint32_t subsys;
@@ -203,7 +180,7 @@ static void add_annotation(struct out *o, const struct krr_event *ev)
 					o->room - o->n);
 }
 
-static void add_blob(struct out *o, const struct krr_decoder *d, const struct krr_event *ev)
+static void add_blob(struct krr_text *o, const struct krr_decoder *d, const struct krr_event *ev)
 {
 	struct krr_cursor c = { .p = ev->data, .end = ev->data + ev->len };
 	uint64_t left;
@@ -214,10 +191,10 @@ static void add_blob(struct out *o, const struct krr_decoder *d, const struct kr
 		return;
 	case KRR_EV_UREAD:
 		left = krr_get_varint(&c);
-		add(o, "%zu bytes", (size_t)(c.end - c.p));
+		krr_text_add(o, "%zu bytes", (size_t)(c.end - c.p));
 		if (left)
-			add(o, ", %" PRIu64 " not copied", left);
-		add(o, "  ");
+			krr_text_add(o, ", %" PRIu64 " not copied", left);
+		krr_text_add(o, "  ");
 		add_bytes(o, c.p, (size_t)(c.end - c.p));
 		return;
 	case KRR_EV_UFAULT:
@@ -228,13 +205,13 @@ static void add_blob(struct out *o, const struct krr_decoder *d, const struct kr
 		return;
 	case KRR_EV_PANIC:
 	case KRR_EV_MARK:
-		add(o, "\"");
+		krr_text_add(o, "\"");
 		for (; c.p < c.end && *c.p; c.p++)
-			add(o, "%c", isprint(*c.p) ? *c.p : '.');
-		add(o, "\"");
+			krr_text_add(o, "%c", isprint(*c.p) ? *c.p : '.');
+		krr_text_add(o, "\"");
 		return;
 	}
-	add(o, "%u bytes  ", ev->len);
+	krr_text_add(o, "%u bytes  ", ev->len);
 	add_bytes(o, ev->data, ev->len);
 }
 
@@ -250,34 +227,34 @@ static void add_blob(struct out *o, const struct krr_decoder *d, const struct kr
 size_t krr_event_text(const struct krr_decoder *d, const struct krr_event *ev,
 		      char *buf, size_t room)
 {
-	struct out o = { buf, room, 0 };
+	struct krr_text o = { buf, room, 0 };
 
 	buf[0] = '\0';
 	switch (ev->kind) {
 	case KRR_EV_STOP:
-		add(&o, "%s", krr_stop_name((uint32_t)ev->arg[0]));
+		krr_text_add(&o, "%s", krr_stop_name((uint32_t)ev->arg[0]));
 		return o.n;
 	case KRR_EV_ACQUIRE:
-		add(&o, "cpu %u, %s", ev->cpu, krr_how_name(ev->arg[0] & 15));
+		krr_text_add(&o, "cpu %u, %s", ev->cpu, krr_how_name(ev->arg[0] & 15));
 		return o.n;
 	case KRR_EV_IRQ:
-		add(&o, "vector %" PRIu64, ev->arg[0]);
+		krr_text_add(&o, "vector %" PRIu64, ev->arg[0]);
 		return o.n;
 	case KRR_EV_YIELD:
 		return o.n;
 	case KRR_EV_TSC:
-		add(&o, "%+" PRId64, krr_unzigzag(ev->arg[0]));
+		krr_text_add(&o, "%+" PRId64, krr_unzigzag(ev->arg[0]));
 		return o.n;
 	case KRR_EV_UATOMIC:
-		add(&o, "result %" PRId64 " old %#" PRIx64, krr_unzigzag(ev->arg[0]), ev->arg[1]);
+		krr_text_add(&o, "result %" PRId64 " old %#" PRIx64, krr_unzigzag(ev->arg[0]), ev->arg[1]);
 		return o.n;
 	}
 	switch (ev->kind & KRR_SHAPE_MASK) {
 	case KRR_SHAPE_V:
-		add(&o, "%#" PRIx64, ev->arg[0]);
+		krr_text_add(&o, "%#" PRIx64, ev->arg[0]);
 		break;
 	case KRR_SHAPE_VV:
-		add(&o, "%#" PRIx64 " %#" PRIx64, ev->arg[0], ev->arg[1]);
+		krr_text_add(&o, "%#" PRIx64 " %#" PRIx64, ev->arg[0], ev->arg[1]);
 		break;
 	case KRR_SHAPE_B:
 		add_blob(&o, d, ev);

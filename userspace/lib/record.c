@@ -4,11 +4,11 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <linux/types.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "lib/names.h"
 #include "lib/record.h"
+#include "lib/text.h"
 #include "lib/util.h"
 
 #include "bpf/records.h"
@@ -97,31 +97,8 @@ const char *krr_value_name(const struct krr_field *f, uint64_t value)
 	}
 }
 
-struct out {
-	char *buf;
-	size_t room, n;
-};
-
-static void add(struct out *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static void add(struct out *o, const char *fmt, ...)
-{
-	va_list ap;
-	int n;
-
-	if (o->n >= o->room)
-		return;
-	va_start(ap, fmt);
-	n = vsnprintf(o->buf + o->n, o->room - o->n, fmt, ap);
-	va_end(ap);
-	if (n > 0)
-		o->n += (size_t)n;
-	if (o->n >= o->room)
-		o->n = o->room - 1;
-}
-
 /* With one or two digits after the point, cut off and not rounded: 1.5 ms is enough. */
-static void add_time(struct out *o, uint64_t ns)
+static void add_time(struct krr_text *o, uint64_t ns)
 {
 	static const char *const units[] = { "ns", "us", "ms", "s" };
 	uint64_t factor = 1, cents;
@@ -130,66 +107,66 @@ static void add_time(struct out *o, uint64_t ns)
 	for (; i + 1 < ARRAY_SIZE(units) && ns / factor >= 1000; i++)
 		factor *= 1000;
 	cents = ns % factor * 100 / factor;
-	add(o, "%" PRIu64, ns / factor);
+	krr_text_add(o, "%" PRIu64, ns / factor);
 	if (cents % 10)
-		add(o, ".%02" PRIu64, cents);
+		krr_text_add(o, ".%02" PRIu64, cents);
 	else if (cents)
-		add(o, ".%" PRIu64, cents / 10);
-	add(o, " %s", units[i]);
+		krr_text_add(o, ".%" PRIu64, cents / 10);
+	krr_text_add(o, " %s", units[i]);
 }
 
 /* Only what is a whole number of a larger unit loses nothing. */
-static void add_size(struct out *o, uint64_t bytes)
+static void add_size(struct krr_text *o, uint64_t bytes)
 {
 	static const char *const units[] = { "", " KiB", " MiB", " GiB" };
 	unsigned int i = 0;
 
 	for (; i + 1 < ARRAY_SIZE(units) && bytes && !(bytes & 1023); i++)
 		bytes >>= 10;
-	add(o, "%" PRIu64 "%s", bytes, units[i]);
+	krr_text_add(o, "%" PRIu64 "%s", bytes, units[i]);
 }
 
-static void add_plain(struct out *o, const struct krr_field *f, uint64_t v)
+static void add_plain(struct krr_text *o, const struct krr_field *f, uint64_t v)
 {
 	if (f->format == KRR_FORMAT_HEX)
-		add(o, "%#" PRIx64, v);
+		krr_text_add(o, "%#" PRIx64, v);
 	else if (f->format == KRR_FORMAT_DEV)
-		add(o, "%" PRIu64 ":%" PRIu64, v >> KRR_DEV_MINOR_BITS,
+		krr_text_add(o, "%" PRIu64 ":%" PRIu64, v >> KRR_DEV_MINOR_BITS,
 		    v & ((1u << KRR_DEV_MINOR_BITS) - 1));
 	else if (f->unit == KRR_UNIT_NS)
 		add_time(o, v);
 	else if (f->unit == KRR_UNIT_BYTES)
 		add_size(o, v);
 	else if (f->kind == KRR_FIELD_SIGNED)
-		add(o, "%" PRId64, (int64_t)v);
+		krr_text_add(o, "%" PRId64, (int64_t)v);
 	else
-		add(o, "%" PRIu64, v);
+		krr_text_add(o, "%" PRIu64, v);
 }
 
-static void add_number(struct out *o, const struct krr_field *f, uint64_t v)
+static void add_number(struct krr_text *o, const struct krr_field *f, uint64_t v)
 {
 	const char *name = krr_value_name(f, v);
 
 	if (name)
-		add(o, "%s%s", f->format == KRR_FORMAT_ERRNO ? "-" : "", name);
+		krr_text_add(o, "%s%s", f->format == KRR_FORMAT_ERRNO ? "-" : "", name);
 	else
 		add_plain(o, f, v);
 }
 
 /* Quoted if one would not see where it ends. */
-static void add_string(struct out *o, const struct krr_record *r, const struct krr_field *f)
+static void add_string(struct krr_text *o, const struct krr_record *r, const struct krr_field *f)
 {
 	char s[UINT8_MAX + 2], *p;
 
 	krr_record_string(r, f, s);
 	if (!strpbrk(s, " \"\\")) {
-		add(o, "%s", s);
+		krr_text_add(o, "%s", s);
 		return;
 	}
-	add(o, "\"");
+	krr_text_add(o, "\"");
 	for (p = s; *p; p++)
-		add(o, "%s%c", *p == '"' || *p == '\\' ? "\\" : "", *p);
-	add(o, "\"");
+		krr_text_add(o, "%s%c", *p == '"' || *p == '\\' ? "\\" : "", *p);
+	krr_text_add(o, "\"");
 }
 
 static bool is_zero(const struct krr_record *r, const struct krr_field *f)
@@ -207,7 +184,7 @@ static bool is_zero(const struct krr_record *r, const struct krr_field *f)
 	return true;
 }
 
-static void add_value(struct out *o, const struct krr_record *r, const struct krr_field *f)
+static void add_value(struct krr_text *o, const struct krr_record *r, const struct krr_field *f)
 {
 	char address[KRR_VALUE_TEXT];
 	unsigned int i;
@@ -215,17 +192,17 @@ static void add_value(struct out *o, const struct krr_record *r, const struct kr
 	if (f->kind == KRR_FIELD_STRING) {
 		add_string(o, r, f);
 	} else if (f->kind == KRR_FIELD_BYTES) {
-		add(o, "%s", krr_record_address(r, f, address) ? address : "?");
+		krr_text_add(o, "%s", krr_record_address(r, f, address) ? address : "?");
 	} else {
 		for (i = 0; i < f->nr; i++) {
-			add(o, "%s", i ? "," : "");
+			krr_text_add(o, "%s", i ? "," : "");
 			add_number(o, f, krr_record_number(r, f, i));
 		}
 	}
 }
 
 /* saddr:sport */
-static bool add_end(struct out *o, const struct krr_record *r, const char *address,
+static bool add_end(struct krr_text *o, const struct krr_record *r, const char *address,
 		    const char *port)
 {
 	const struct krr_field *a = krr_schema_field(r->schema, address);
@@ -234,7 +211,7 @@ static bool add_end(struct out *o, const struct krr_record *r, const char *addre
 	int af = a && p ? krr_record_address(r, a, text) : 0;
 
 	if (af)
-		add(o, af == AF_INET6 ? " [%s]:%" PRIu64 : " %s:%" PRIu64, text,
+		krr_text_add(o, af == AF_INET6 ? " [%s]:%" PRIu64 : " %s:%" PRIu64, text,
 		    krr_record_number(r, p, 0));
 	return af;
 }
@@ -251,7 +228,7 @@ static bool is_connection(const struct krr_field *f)
 }
 
 /* "pid 123 nginx": the command's name needs no name. */
-static void add_member(struct out *o, const struct krr_record *r, const struct krr_field *f)
+static void add_member(struct krr_text *o, const struct krr_record *r, const struct krr_field *f)
 {
 	const struct krr_field *pid = krr_schema_field(r->schema, "pid");
 
@@ -260,13 +237,13 @@ static void add_member(struct out *o, const struct krr_record *r, const struct k
 	if (!strcmp(f->name, "tid") && pid &&
 	    krr_record_number(r, f, 0) == krr_record_number(r, pid, 0))
 		return;
-	add(o, " ");
+	krr_text_add(o, " ");
 	if (strcmp(f->name, "comm"))
-		add(o, "%s ", f->name);
+		krr_text_add(o, "%s ", f->name);
 	add_value(o, r, f);
 }
 
-static void add_members(struct out *o, const struct krr_record *r)
+static void add_members(struct krr_text *o, const struct krr_record *r)
 {
 	bool connected = false;
 	unsigned int i;
@@ -275,7 +252,7 @@ static void add_members(struct out *o, const struct krr_record *r)
 		const struct krr_field *f = &r->schema->field[i];
 
 		if (!strcmp(f->name, "family") && add_end(o, r, "saddr", "sport")) {
-			add(o, " >");
+			krr_text_add(o, " >");
 			connected = add_end(o, r, "daddr", "dport");
 		}
 		if (!connected || !is_connection(f))
@@ -283,26 +260,26 @@ static void add_members(struct out *o, const struct krr_record *r)
 	}
 }
 
-static void add_event(struct out *o, const struct krr_record *r)
+static void add_event(struct krr_text *o, const struct krr_record *r)
 {
 	const struct krr_field *event = krr_schema_field(r->schema, "event");
 
-	add(o, "%s", r->schema->name);
+	krr_text_add(o, "%s", r->schema->name);
 	if (!event)
 		return;
-	add(o, ".");
+	krr_text_add(o, ".");
 	add_number(o, event, krr_record_number(r, event, 0));
 }
 
-static void add_unknown(struct out *o, const struct krr_record *r)
+static void add_unknown(struct krr_text *o, const struct krr_record *r)
 {
 	size_t i, shown = r->len < BYTES_SHOWN ? r->len : BYTES_SHOWN;
 
-	add(o, "subsystem %u, %zu bytes ", r->subsys, r->len);
+	krr_text_add(o, "subsystem %u, %zu bytes ", r->subsys, r->len);
 	for (i = 0; i < shown; i++)
-		add(o, " %02x", r->bytes[i]);
+		krr_text_add(o, " %02x", r->bytes[i]);
 	if (shown < r->len)
-		add(o, " ..");
+		krr_text_add(o, " ..");
 }
 
 /**
@@ -318,7 +295,7 @@ static void add_unknown(struct out *o, const struct krr_record *r)
 size_t krr_record_text(uint32_t subsys, const void *bytes, size_t len, char *buf, size_t room)
 {
 	struct krr_record r = { krr_schema_by_id(subsys), subsys, bytes, len };
-	struct out o = { buf, room, 0 };
+	struct krr_text o = { buf, room, 0 };
 
 	buf[0] = '\0';
 	if (r.schema) {
