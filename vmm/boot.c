@@ -9,6 +9,7 @@
 
 #define SOCKET_MS	10000u	/* for QEMU to make its sockets */
 #define HELLO_MS	500u
+#define END_MS		2000u
 
 static int wait_for_guest(struct krr_vm *vm, uint64_t timeout_s,
 			  const volatile sig_atomic_t *cancel, struct krr_link **link)
@@ -29,15 +30,30 @@ static int wait_for_guest(struct krr_vm *vm, uint64_t timeout_s,
 	return -ETIMEDOUT;
 }
 
+/* Its sockets close a moment before it can be waited for. */
+static void wait_for_end(struct krr_vm *vm)
+{
+	unsigned int ms;
+
+	for (ms = 0; ms < END_MS && krr_vm_running(vm); ms += 10)
+		krr_sleep_ms(10);
+}
+
 static void explain(struct krr_vm *vm, uint64_t timeout_s, int err)
 {
-	if (err == -EPIPE || !krr_vm_running(vm))
-		krr_err("QEMU ended before the guest was up");
-	else if (err == -ETIMEDOUT)
+	__free_ptr char *how = NULL;
+
+	if (err == -EPIPE)
+		wait_for_end(vm);
+	if (!krr_vm_running(vm)) {
+		how = krr_vm_end_text(vm);
+		krr_err("QEMU ended before the guest was up, %s", how);
+	} else if (err == -ETIMEDOUT) {
 		krr_err("krrd in the guest did not answer within %" PRIu64
 			" s: is it in the guest image, and started?", timeout_s);
-	else
+	} else {
 		krr_err("cannot reach the guest: %s", strerror(-err));
+	}
 	krr_vm_explain(vm);
 }
 

@@ -215,10 +215,26 @@ int krr_vm_running(struct krr_vm *vm)
 {
 	if (!vm->pid)
 		return 0;
-	if (!waitpid(vm->pid, NULL, WNOHANG))
+	if (!waitpid(vm->pid, &vm->status, WNOHANG))
 		return 1;
 	vm->pid = 0;
 	return 0;
+}
+
+/**
+ * krr_vm_end_text() - how QEMU ended, freed by free()
+ *
+ * A guest that resets itself, as by a triple fault, ends QEMU with status 0.
+ */
+char *krr_vm_end_text(const struct krr_vm *vm)
+{
+	if (vm->pid)
+		return krr_strf("it runs");
+	if (WIFSIGNALED(vm->status))
+		return krr_strf("by signal %d", WTERMSIG(vm->status));
+	if (WEXITSTATUS(vm->status))
+		return krr_strf("with status %d", WEXITSTATUS(vm->status));
+	return krr_strf("in order: the guest reset or powered off");
 }
 
 /** krr_vm_kill() - end QEMU and wait for it */

@@ -24,6 +24,7 @@ struct krr_vm {
 	char *dir, *ram, *qmp, *rec, *port, *control, *console, *log, *krrd_log;
 	int lockfd;
 	pid_t pid;		/* 0: not running */
+	int status;		/* of waitpid(), once it has ended */
 	char *argv;		/* for people */
 	char *qemu_version;
 };
@@ -32,6 +33,7 @@ char *krr_runtime_dir(void);
 int krr_vm_create(const char *name, uint64_t mem, struct krr_vm *vm);
 int krr_vm_spawn(struct krr_vm *vm, const struct krr_machine *m, struct krr_machine_io *io);
 int krr_vm_running(struct krr_vm *vm);
+char *krr_vm_end_text(const struct krr_vm *vm);
 void krr_vm_kill(struct krr_vm *vm);
 void krr_vm_destroy(struct krr_vm *vm);
 void krr_vm_explain(const struct krr_vm *vm);
