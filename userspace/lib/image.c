@@ -15,26 +15,13 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "lib/image.h"
 #include "lib/util.h"
 
 #define BUFFER_BYTES (1u << 20)
-
-/* of XXH64 */
-#define PRIME1 0x9e3779b185ebca87ull
-#define PRIME2 0xc2b2ae3d27d4eb4full
-#define PRIME3 0x165667b19e3779f9ull
-#define PRIME4 0x85ebca77c2b2ae63ull
-
-static uint64_t rotate(uint64_t v, int bits)
-{
-	return v << bits | v >> (64 - bits);
-}
-
-static uint64_t mix(uint64_t lane, uint64_t word)
-{
-	return rotate(lane + word * PRIME2, 31) * PRIME1;
-}
 
 /**
  * krr_block_hash() - XXH64 of a block
@@ -43,28 +30,13 @@ static uint64_t mix(uint64_t lane, uint64_t word)
  */
 uint64_t krr_block_hash(const uint8_t *block, uint64_t number)
 {
-	uint64_t lane[4] = { number + PRIME1 + PRIME2, number + PRIME2, number, number - PRIME1 };
-	uint64_t word[4], h;
-	size_t at;
-	int i;
-
-	for (at = 0; at < KRR_BLOCK; at += sizeof(word)) {
-		memcpy(word, block + at, sizeof(word));
-		for (i = 0; i < 4; i++)
-			lane[i] = mix(lane[i], word[i]);
-	}
-	h = rotate(lane[0], 1) + rotate(lane[1], 7) + rotate(lane[2], 12) + rotate(lane[3], 18);
-	for (i = 0; i < 4; i++)
-		h = (h ^ mix(0, lane[i])) * PRIME1 + PRIME4;
-	h += KRR_BLOCK;
-	h = (h ^ h >> 33) * PRIME2;
-	h = (h ^ h >> 29) * PRIME3;
-	return h ^ h >> 32;
+	return XXH64(block, KRR_BLOCK, number);
 }
 
-static bool all_zero(const uint8_t *p)
+/** krr_block_zero() - are all of its KRR_BLOCK bytes zero? */
+bool krr_block_zero(const uint8_t *block)
 {
-	return !p[0] && !memcmp(p, p + 1, KRR_BLOCK - 1);
+	return !block[0] && !memcmp(block, block + 1, KRR_BLOCK - 1);
 }
 
 /* A walk over the blocks of a file that are not zero. */
@@ -90,7 +62,7 @@ static int take_buffer(struct walk *w, off_t at, size_t len)
 
 	memset(w->buf + len, 0, KRR_BLOCK);
 	for (i = 0; i < len && !err; i += KRR_BLOCK) {
-		if (all_zero(w->buf + i)) {
+		if (krr_block_zero(w->buf + i)) {
 			err = write_run(w, at + (off_t)run, w->buf + run, i - run);
 			run = i + KRR_BLOCK;
 			continue;

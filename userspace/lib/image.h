@@ -3,6 +3,7 @@
 #ifndef KRR_LIB_IMAGE_H
 #define KRR_LIB_IMAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,7 @@ struct krr_copy {
 };
 
 uint64_t krr_block_hash(const uint8_t *block, uint64_t number);
+bool krr_block_zero(const uint8_t *block);
 int krr_copy_sparse(int from, int to, struct krr_copy *copy);
 int krr_sum_fd(int fd, char sum[KRR_SUM_TEXT]);
 
