@@ -35,6 +35,7 @@ static const char *const stops[] = {
 	[KRR_STOP_OVERRUN] = "overrun",
 	[KRR_STOP_UNSUPPORTED] = "unsupported",
 	[KRR_STOP_REBOOT] = "reboot",
+	[KRR_STOP_DROP] = "dropped",
 };
 
 static const char *const hows[] = {
@@ -53,6 +54,7 @@ static const char *const states[] = {
 	[KRR_ST_DIVERGED] = "diverged",
 	[KRR_ST_CUT] = "log ended",
 	[KRR_ST_LOST] = "recording given up",
+	[KRR_ST_PARKED_EPOCH] = "parked between epochs",
 };
 
 static const char *const registers[KRR_NR_ENTRY_WORDS] = {
@@ -203,6 +205,10 @@ static void add_blob(struct krr_text *o, const struct krr_decoder *d, const stru
 	case KRR_EV_ANNOTATE:
 		add_annotation(o, ev);
 		return;
+	case KRR_EV_KEEP:
+		left = krr_get_varint(&c);
+		krr_text_add(o, left ? "the last %" PRIu64 " ms " : "all ", left);
+		/* fall through */
 	case KRR_EV_PANIC:
 	case KRR_EV_MARK:
 		krr_text_add(o, "\"");

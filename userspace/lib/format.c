@@ -148,6 +148,39 @@ static int decode_annotate(struct krr_decoder *d, const struct krr_event *ev)
 	       bad(d, "annotation without a subsystem") : 0;
 }
 
+/**
+ * krr_event_keep() - take a KRR_EV_KEEP apart
+ * @ev: event, its data still valid
+ * @ms: result: milliseconds before it that are of interest, 0: all there is
+ * @why: result, points into the event; no NUL at its end
+ *
+ * Return: bytes of @why, or -EBADMSG.
+ */
+int krr_event_keep(const struct krr_event *ev, uint64_t *ms, const char **why)
+{
+	struct krr_cursor c = { .p = ev->data, .end = ev->data + ev->len };
+
+	*ms = krr_get_varint(&c);
+	*why = (const char *)c.p;
+	return c.bad ? -EBADMSG : (int)(c.end - c.p);
+}
+
+static int decode_keep(struct krr_decoder *d, const struct krr_event *ev)
+{
+	const char *why;
+	uint64_t ms;
+
+	return krr_event_keep(ev, &ms, &why) < 0 ? bad(d, "keep without a time") : 0;
+}
+
+/* An epoch begins as the whole stream does. */
+static void begin_epoch(struct krr_decoder *d)
+{
+	memset(d->pos, 0, sizeof(d->pos));
+	memset(d->entry, 0, sizeof(d->entry));
+	d->cpu = 0;
+}
+
 /* What the payload of each kind does to the state, and what it may not be. */
 static int apply(struct krr_decoder *d, struct krr_event *ev)
 {
@@ -180,6 +213,11 @@ static int apply(struct krr_decoder *d, struct krr_event *ev)
 		return decode_uread(d, ev);
 	case KRR_EV_ANNOTATE:
 		return decode_annotate(d, ev);
+	case KRR_EV_KEEP:
+		return decode_keep(d, ev);
+	case KRR_EV_EPOCH:
+		begin_epoch(d);
+		return 0;
 	default:
 		return 0;
 	}

@@ -64,6 +64,8 @@ int krr_encode(uint8_t *buf, size_t room, const struct krr_event *ev);
 
 int krr_event_annotation(const struct krr_event *ev, uint32_t *subsys, const uint8_t **record);
 
+int krr_event_keep(const struct krr_event *ev, uint64_t *ms, const char **why);
+
 const char *krr_kind_name(uint32_t kind);
 const char *krr_kind_description(uint32_t kind);
 int krr_kind_by_name(const char *name);

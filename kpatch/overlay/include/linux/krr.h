@@ -92,6 +92,20 @@ static __always_inline void krr_note_dr6(unsigned long dr6)
 /* The same for @len bytes that were copied to @buf. */
 #define krr_user_bytes(buf, len)	krr_bytes(KRR_K_PAGEREAD, buf, len)
 
+/* The same for @len bytes that were copied to @buf and summed up on the way. */
+#define krr_user_csum(buf, len, csum)					\
+({									\
+	void *__krr_buf = (buf);					\
+	int __krr_len = (len);						\
+	__wsum __krr_sum = (csum);					\
+									\
+	if (krr_on()) {							\
+		krr_user_bytes(__krr_buf, __krr_len);			\
+		__krr_sum = csum_partial(__krr_buf, __krr_len, 0);	\
+	}								\
+	__krr_sum;							\
+})
+
 /* A copy out of a page that user mode may have written, made by the kernel itself. */
 #define krr_memcpy(dst, src, n)						\
 ({									\
@@ -155,6 +169,7 @@ static __always_inline void krr_leave_nmi(struct pt_regs *regs) { }
 #define krr_device_word(expr)	(expr)
 #define krr_user_word(expr)	(expr)
 #define krr_user_bytes(buf, len)	do { } while (0)
+#define krr_user_csum(buf, len, csum)	(csum)
 #define krr_memcpy(dst, src, n)	memcpy(dst, src, n)
 #define krr_resched_remote(cpu)	do { } while (0)
 

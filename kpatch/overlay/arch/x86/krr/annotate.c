@@ -91,11 +91,28 @@ noinline int krr_annotate(u32 subsys, const void *data, u32 data__sz)
 	return 1;
 }
 
+/**
+ * krr_act() - start a recording, or end the one there is
+ * @actions: KRR_ACT_START, KRR_ACT_STOP
+ *
+ * For BPF programs; done soon, by a worker, when a task may sleep.
+ *
+ * Return: 0, or -EINVAL.
+ */
+noinline int krr_act(u32 actions)
+{
+	if (!actions || actions & ~(KRR_ACT_START | KRR_ACT_STOP))
+		return -EINVAL;
+	krr_request(actions);
+	return 0;
+}
+
 __diag_pop();
 
 BTF_SET8_START(krr_kfuncs)
 BTF_ID_FLAGS(func, krr_recorded)
 BTF_ID_FLAGS(func, krr_annotate)
+BTF_ID_FLAGS(func, krr_act)
 BTF_SET8_END(krr_kfuncs)
 
 static const struct btf_kfunc_id_set krr_kfunc_set = {

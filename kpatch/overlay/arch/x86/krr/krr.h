@@ -76,7 +76,10 @@ struct krr_global {
 	u32 turn ____cacheline_aligned;
 	u32 mode;		/* KRR_MODE_* of the recording as a whole */
 	u32 arrived, left;	/* CPUs at the barriers */
-	u32 no_answer;		/* of the host, at the start barrier */
+	u32 no_answer;		/* of the host, at a barrier */
+	u32 lock_only;		/* no host, no log: for measurements */
+	u32 go;			/* and then this is the command */
+	u32 epoch;		/* CPUs wait for the next one at its barrier */
 	u32 muted;		/* events are no longer logged (ring overrun) */
 	u32 hold_max;		/* TSC cycles after which a window yields */
 
@@ -233,6 +236,43 @@ void krr_ring_all(void);
 /* domain.c */
 void krr_finish(enum krr_stop reason);
 bool krr_off_if_ended(void);
+
+/* region.c */
+int krr_region_init(void);
+void krr_region_show(void);
+
+/* key.c */
+int krr_arm(bool on);
+
+/* pages.c */
+struct mm_struct;
+
+int krr_pages_init(void);
+void krr_each_mm(void (*fn)(struct mm_struct *mm, void *arg), void *arg);
+void krr_settle_pages(void);
+void krr_list_shared(void);
+void krr_list_inert(void);
+
+/* supported.c */
+int krr_supported_init(void);
+int krr_check_supported(void);
+__printf(1, 2) int krr_refuse(const char *fmt, ...);
+
+/* barrier.c */
+extern struct mutex krr_control_mutex;
+
+int krr_start_recording(const char *name, bool flight);
+int krr_start_serializing(void);
+int krr_stop_recording(enum krr_stop reason);
+
+/* epoch.c */
+void krr_watch_host(bool on);
+void krr_keep(u64 ms, const char *why);
+void krr_request(u32 actions);
+
+/* of krr_request(); bits as in enum krr_action of bpf/policy.h */
+#define KRR_ACT_STOP	4
+#define KRR_ACT_START	8
 
 /* layout.c */
 void krr_fill_layout(struct krr_layout *l);

@@ -120,6 +120,7 @@ static noinstr void wait_for_ticket(u32 ticket)
 static noinstr void took(void)
 {
 	krr_g->owner = krr_cpu_id();
+	WRITE_ONCE(krr_hdr->owner, krr_cpu_id() + 1);
 	krr_this()->outside = 0;
 	krr_this()->hold_since = krr_raw_tsc();
 }
@@ -229,6 +230,7 @@ noinstr void krr_lock_release(void)
 	}
 	if (krr_recording()) {
 		g->owner = KRR_NOBODY;
+		WRITE_ONCE(krr_hdr->owner, 0);
 		smp_store_release(&g->serving, g->serving + 1);
 		smp_mb();
 		if (READ_ONCE(g->next) != g->serving)

@@ -38,6 +38,19 @@
  *	host:  pause, copy RAM, resume, command = KRR_CMD_RESUME
  *	guest: state = KRR_ST_IDLE
  *
+ * A recording can be cut into epochs.  The host asks by @wanted; the guest looks
+ * at it every KRR_POLL_MS, and what it sees is an input:
+ *
+ *	host:  wanted = number of the epoch that is to begin, from 1
+ *	guest: parks all CPUs, logs KRR_EV_EPOCH, state = KRR_ST_PARKED_EPOCH
+ *	host:  pause, snapshot, resume, command = KRR_CMD_GO_ON
+ *	guest: state = KRR_ST_RECORDING
+ *	host:  command = KRR_CMD_RECORD, before it asks for the next one
+ *
+ * What follows KRR_EV_EPOCH in the stream is what follows the start of a recording:
+ * no position, guess or base reaches across it.  So a replay may begin at the
+ * snapshot of any epoch, as at the first, and it runs through the later ones.
+ *
  * Events
  * ------
  * An event is   kind (1 byte)  fingerprint (1 byte)  payload.
@@ -64,10 +77,11 @@
 
 #define KRR_MAGIC		"KRRv1\0\r\n"	/* 8 bytes */
 #define KRR_MAGIC_LEN		8
-#define KRR_FORMAT_VERSION	2
+#define KRR_FORMAT_VERSION	3
 #define KRR_MAX_CPUS		8
 #define KRR_MIN_RING		(4u << 20)
 #define KRR_HDR_BYTES		16384u		/* hdr.ring_off */
+#define KRR_POLL_MS		100		/* the guest looks at hdr.wanted */
 
 #define KRR_SHAPE_0		0x00
 #define KRR_SHAPE_V		0x40
@@ -109,7 +123,9 @@
 	X(UREAD4,   uread4,   KRR_SHAPE_V,  21, "user data of up to 8 bytes")   \
 	X(FPU,      fpu,      KRR_SHAPE_B,  22, "user FPU registers, as saved")  \
 	X(MARK,     mark,     KRR_SHAPE_B,  23, "named position")	       \
-	X(SHARED,   shared,   KRR_SHAPE_V,  24, "word of a ring shared with user")
+	X(SHARED,   shared,   KRR_SHAPE_V,  24, "word of a ring shared with user")\
+	X(EPOCH,    epoch,    KRR_SHAPE_V,  25, "border between epochs; number") \
+	X(KEEP,     keep,     KRR_SHAPE_B,  26, "to be kept; ms before it, why")
 
 enum krr_kind {
 #define X(NAME, name, shape, id, desc) KRR_EV_##NAME = (shape) | (id),
@@ -117,12 +133,12 @@ enum krr_kind {
 #undef X
 };
 
-#define KRR_NR_IDS	25	/* ids are dense: 0 .. KRR_NR_IDS - 1 */
+#define KRR_NR_IDS	27	/* ids are dense: 0 .. KRR_NR_IDS - 1 */
 #define KRR_KIND_ID(k)	((k) & 0x3f)
 
 /* How a CPU came by the RR lock: KRR_EV_ACQUIRE.arg0 & 15. */
 enum krr_how {
-	KRR_HOW_START	= 0,	/* leaving the start barrier */
+	KRR_HOW_START	= 0,	/* leaving the barrier of the start, or of an epoch */
 	KRR_HOW_USER	= 1,	/* KRR_EV_ENTRY follows */
 	KRR_HOW_IDLE	= 2,	/* KRR_EV_IRQ follows */
 	KRR_HOW_YIELD	= 3,	/* back after KRR_EV_YIELD */
@@ -136,6 +152,7 @@ enum krr_stop {
 	KRR_STOP_OVERRUN	= 3,	/* the ring was full for too long */
 	KRR_STOP_UNSUPPORTED	= 4,	/* met something that can't be recorded */
 	KRR_STOP_REBOOT		= 5,	/* reboot, halt or power-off */
+	KRR_STOP_DROP		= 6,	/* the flight recorder is not wanted any more */
 };
 
 /*
@@ -158,6 +175,8 @@ enum krr_stop {
  * KRR_EV_UREAD: varint of the bytes *not* copied, then the bytes copied.
  * KRR_EV_UFAULT: varint pos+, varint (number of the faulting instruction in the
  * kernel's table << 16 | error code), varint cr2, varint rcx.
+ * KRR_EV_KEEP: varint of the milliseconds before it that are of interest (0: all
+ * that is there), then why, as text without a NUL.
  */
 
 /* hdr.command, written by the host. */
@@ -167,7 +186,11 @@ enum krr_command {
 	KRR_CMD_REPLAY	= 2,
 	KRR_CMD_RESUME	= 3,	/* leave the end barrier, go on unrecorded */
 	KRR_CMD_ABORT	= 4,	/* leave the start barrier, do not record */
+	KRR_CMD_GO_ON	= 5,	/* leave the barrier of an epoch */
 };
+
+/* hdr.wanted, written by the host: the epoch that is to begin, or to stop. */
+#define KRR_WANT_STOP	0xffffffffu
 
 /* hdr.state, written by the guest. */
 enum krr_state {
@@ -179,6 +202,7 @@ enum krr_state {
 	KRR_ST_DIVERGED		= 5,	/* replay only; see hdr.diverged */
 	KRR_ST_CUT		= 6,	/* replay only: the log ended without STOP */
 	KRR_ST_LOST		= 7,	/* recording was given up, guest runs on */
+	KRR_ST_PARKED_EPOCH	= 8,	/* recording; hdr.epoch begins */
 };
 
 /* hdr.host_flags, written by the host. */
@@ -254,7 +278,8 @@ struct krr_hdr {
 	__u32 command __attribute__((aligned(64)));	/* enum krr_command */
 	__u32 host_flags;		/* KRR_HOST_* */
 	__u64 heartbeat;		/* grows at least every 100 ms while attached */
-	__u64 pad2[6];
+	__u32 wanted;			/* epoch, or KRR_WANT_STOP */
+	__u32 pad2[11];
 
 	/* guest-written, slow */
 	__u32 state __attribute__((aligned(64)));	/* enum krr_state */
@@ -268,7 +293,8 @@ struct krr_hdr {
 
 	/* the producer's */
 	__u64 head __attribute__((aligned(64)));
-	__u64 pad3[7];
+	__u32 owner;			/* recording: CPU with the RR lock + 1, or 0 */
+	__u32 pad3[13];
 
 	/* the consumer's */
 	__u64 tail __attribute__((aligned(64)));
@@ -276,6 +302,12 @@ struct krr_hdr {
 
 	char  message[1024];		/* guest: why it stopped, refused or panicked */
 	char  name[128];		/* guest: name asked for at start, may be empty */
+
+	/* guest: the flight recorder */
+	__u32 flight;			/* 1: this recording keeps only what is recent */
+	__u32 keep_ms;			/* so much of it, at least */
+	__u32 budget_mib;		/* in so many MiB of the store */
+	__u32 epoch;			/* that began last, from 0 */
 	struct krr_diverged diverged;	/* guest */
 	struct krr_layout layout;	/* guest */
 
