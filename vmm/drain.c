@@ -30,6 +30,7 @@ int krr_drain_init(struct krr_drain *dr, struct krr_ram *ram, struct krr_log_wri
 	dr->base = base;
 	dr->damaged = false;
 	dr->last_ns = krr_now_ns();
+	dr->see = NULL;
 	krr_decoder_init(&dr->d);
 	dr->buf = malloc(KRR_LOG_MAX_RAW);
 	return dr->buf ? 0 : -ENOMEM;
@@ -56,6 +57,8 @@ static int64_t take_chunk(struct krr_drain *dr, uint64_t tail, uint64_t avail)
 		if (n <= 0)
 			break;
 		used += (size_t)n;
+		if (dr->see && (ev.kind == KRR_EV_KEEP || ev.kind == KRR_EV_ANNOTATE))
+			dr->see(dr->arg, &ev);
 	}
 	if (used) {
 		err = krr_log_append(dr->log, &before, &dr->d, dr->buf, used);

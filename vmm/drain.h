@@ -14,6 +14,10 @@ struct krr_drain {
 	uint64_t last_ns;	/* when something was written last */
 	uint8_t *buf;
 	bool damaged;		/* the stream was: what followed is dropped */
+
+	/* called for each KRR_EV_KEEP and KRR_EV_ANNOTATE; or NULL */
+	void (*see)(void *arg, const struct krr_event *ev);
+	void *arg;
 };
 
 int krr_drain_init(struct krr_drain *dr, struct krr_ram *ram, struct krr_log_writer *log,

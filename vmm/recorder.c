@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The recorder is a thread that looks at the header every few milliseconds.
- * The guest parks for it at the start and the end of each recording, so
- * nothing is lost by looking late; only the pause gets longer.
+ * The guest parks for it at the start and the end of each recording, and between
+ * epochs, so nothing is lost by looking late; only the pause gets longer.
  *
  * A recording's directory is complete at every moment: the manifest is written
  * right after the snapshot, with the place of the RAM file in it, and
@@ -19,11 +19,14 @@
 
 #include "lib/util.h"
 #include "vmm/drain.h"
+#include "vmm/keeper.h"
 #include "vmm/recorder.h"
+#include "vmm/salvage.h"
 #include "vmm/snapshot.h"
 
 #define POLL_MS		5
 #define SEARCH_NS	100000000ull
+#define HANG_NS		10000000000ull	/* the kernel runs and logs nothing for so long */
 
 struct krr_recorder {
 	struct krr_vm *vm;
@@ -42,6 +45,11 @@ struct krr_recorder {
 	struct krr_drain drain;
 	uint64_t begun_ns;
 	off_t console_from;
+
+	/* if it is a flight */
+	struct krr_keeper *keeper;
+	uint64_t head, head_ns;	/* the last that was seen, and since when */
+	bool hung;		/* said already */
 
 	pthread_mutex_t lock;	/* of what is below */
 	enum krr_recorder_ring ring;
@@ -87,26 +95,28 @@ static void fill_manifest(struct krr_recorder *r)
 	m->stop_reason = krr_strf("none");
 }
 
-static int save_state(struct krr_recorder *r)
+static int save_state(struct krr_recorder *r, const char *name)
 {
-	__close_fd int fd = openat(r->rec.dirfd, "start.state",
-				   O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	__close_fd int fd = openat(r->rec.dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+				   0600);
 
 	return fd < 0 ? -errno : krr_snapshot_save(r->qmp, fd);
 }
 
 /* Pause, take the snapshot, go on. The guest is parked all along. */
-static int take_snapshot(struct krr_recorder *r)
+static int take_snapshot(struct krr_recorder *r, bool flight)
 {
+	__free_ptr char *state = flight ? krr_epoch_file(0, "state") : krr_strf("start.state");
+	const char *ram = flight ? KRR_BASE_RAM : "start.ram";
 	uint64_t t0 = krr_now_ns();
 	int err, err2;
 
 	err = krr_qmp_call(r->qmp, "stop", NULL, NULL);
 	if (err)
 		return err;
-	err = save_state(r);
+	err = save_state(r, state);
 	if (!err) {
-		err = krr_copy_ram(r->ram.fd, r->rec.dirfd, "start.ram",
+		err = krr_copy_ram(r->ram.fd, r->rec.dirfd, ram,
 				   r->rec.m.sum[KRR_FILE_START_RAM]);
 		if (err)
 			krr_err("cannot copy guest RAM to %s: %s", r->rec.path, strerror(-err));
@@ -137,42 +147,72 @@ static int command_record(struct krr_recorder *r)
 	return -ETIMEDOUT;
 }
 
-static int begin(struct krr_recorder *r)
+static char *name_of(const struct krr_recorder *r, bool flight)
 {
-	__free_ptr char *name = krr_printable(r->ram.hdr->name, sizeof(r->ram.hdr->name));
-	struct krr_hdr *h = r->ram.hdr;
-	uint64_t base = krr_load(&h->head);
+	char *name = krr_printable(r->ram.hdr->name, sizeof(r->ram.hdr->name));
+
+	if (*name)
+		return name;
+	free(name);
+	return flight ? krr_strf("%.80s-flight", r->vm->name) : utc_now("rec-%Y%m%d-%H%M%S");
+}
+
+static int open_log(struct krr_recorder *r, uint32_t epoch, bool flight)
+{
+	__free_ptr char *name = flight ? krr_epoch_file(epoch, "krr") : krr_strf("log.krr");
+
+	return krr_log_create(r->rec.dirfd, name, &r->log);
+}
+
+/* The snapshot is there: what goes on from it. */
+static int begin_files(struct krr_recorder *r, uint64_t base, bool flight)
+{
 	int err;
 
-	if (!*name) {
-		free(name);
-		name = utc_now("rec-%Y%m%d-%H%M%S");
-	}
+	err = open_log(r, 0, flight);
+	if (!err)
+		err = krr_drain_init(&r->drain, &r->ram, r->log, base);
+	if (!err && flight)
+		err = krr_keeper_new(r->vm, &r->rec, &r->ram, r->console_from, &r->keeper);
+	if (err)
+		return err;
+	r->drain.see = flight ? krr_keeper_see : NULL;
+	r->drain.arg = r->keeper;
+	fill_manifest(r);
+	r->rec.m.flight = flight;
+	return krr_manifest_save(r->rec.dirfd, &r->rec.m);
+}
+
+static int begin(struct krr_recorder *r)
+{
+	struct krr_hdr *h = r->ram.hdr;
+	uint64_t base = krr_load(&h->head);
+	bool flight = krr_load(&h->flight);
+	__free_ptr char *name = name_of(r, flight);
+	int err;
+
 	err = krr_recording_create(name, &r->rec);
 	if (err)
 		return err;
 	krr_store(&h->host_flags, 0u);
+	krr_store(&h->wanted, 0u);
 	krr_store(&h->tail, base);
 	r->console_from = console_size(r);
-	err = take_snapshot(r);
+	err = take_snapshot(r, flight);
 	if (!err)
-		err = krr_log_create(r->rec.dirfd, "log.krr", &r->log);
-	if (!err)
-		err = krr_drain_init(&r->drain, &r->ram, r->log, base);
-	if (!err) {
-		fill_manifest(r);
-		err = krr_manifest_save(r->rec.dirfd, &r->rec.m);
-	}
+		err = begin_files(r, base, flight);
 	if (!err)
 		err = command_record(r);
 	if (err)
 		return err;
 	r->active = true;
-	r->begun_ns = krr_now_ns();
+	r->hung = false;
+	r->begun_ns = r->head_ns = krr_now_ns();
 	return 0;
 }
 
-static void publish(struct krr_recorder *r, int err)
+/* @name: of the recording, NULL if there is none */
+static void publish(struct krr_recorder *r, int err, const char *name)
 {
 	const struct krr_manifest *m = &r->rec.m;
 	struct krr_outcome *o = &r->outcome;
@@ -180,7 +220,7 @@ static void publish(struct krr_recorder *r, int err)
 	pthread_mutex_lock(&r->lock);
 	o->count++;
 	o->err = err;
-	snprintf(o->name, sizeof(o->name), "%s", r->rec.name ? r->rec.name : "");
+	snprintf(o->name, sizeof(o->name), "%s", name ? name : "");
 	snprintf(o->message, sizeof(o->message), "%s", m->message ? m->message : "");
 	o->stop_reason = r->drain.d.stopped ? r->drain.d.stop_reason : KRR_STOP_NONE;
 	if (!o->stop_reason && r->ram.hdr)
@@ -194,15 +234,22 @@ static void publish(struct krr_recorder *r, int err)
 	pthread_mutex_unlock(&r->lock);
 }
 
+static void forget(struct krr_recorder *r)
+{
+	krr_keeper_free(r->keeper);
+	r->keeper = NULL;
+	krr_drain_free(&r->drain);
+	krr_log_writer_free(r->log);
+	r->log = NULL;
+}
+
 static void give_up_start(struct krr_recorder *r, int err)
 {
 	krr_err("the recording was not begun: %s", strerror(-err));
 	krr_store(&r->ram.hdr->command, (uint32_t)KRR_CMD_ABORT);
 	memset(&r->drain.d, 0, sizeof(r->drain.d));
-	publish(r, err);
-	krr_drain_free(&r->drain);
-	krr_log_writer_free(r->log);
-	r->log = NULL;
+	publish(r, err, r->rec.name);
+	forget(r);
 	/* A name that was taken is somebody else's directory. */
 	if (r->rec.lockfd >= 0)
 		krr_recording_discard(&r->rec);
@@ -244,42 +291,123 @@ static int copy_end_ram(struct krr_recorder *r)
 	return err ? err : err2;
 }
 
-static void set_text(char **field, char *value)
+static void finish(struct krr_recorder *r, bool parked);
+
+/* --- epochs -------------------------------------------------------------------------- */
+
+/* The guest is parked at the border, and its last event is that of the border. */
+static int change_log(struct krr_recorder *r, uint32_t epoch)
 {
-	free(*field);
-	*field = value;
+	int err = krr_drain_step(&r->drain, true);
+
+	if (err)
+		return err;
+	krr_log_writer_free(r->log);
+	r->log = r->drain.log = NULL;
+	err = open_log(r, epoch, true);
+	r->drain.log = r->log;
+	return err;
 }
 
-/* Fill in what is known at the end, write the end of the log, seal. */
-static int seal(struct krr_recording *rec, struct krr_drain *dr, const struct krr_hdr *h)
+static int snapshot_epoch(struct krr_recorder *r, uint32_t epoch)
 {
-	struct krr_manifest *m = &rec->m;
-	uint32_t reason = dr->d.stopped ? dr->d.stop_reason : KRR_STOP_NONE;
+	__free_ptr char *state = krr_epoch_file(epoch, "state");
+	int err, err2;
+
+	err = krr_qmp_call(r->qmp, "stop", NULL, NULL);
+	if (err)
+		return err;
+	err = save_state(r, state);
+	if (!err)
+		err = krr_keeper_scan(r->keeper);
+	err2 = krr_qmp_call(r->qmp, "cont", NULL, NULL);
+	return err ? err : err2;
+}
+
+static void next_epoch(struct krr_recorder *r)
+{
+	struct krr_hdr *h = r->ram.hdr;
+	uint32_t epoch = krr_load(&h->epoch);
+	uint64_t t0 = krr_now_ns(), pause_ms;
+	off_t console = console_size(r);
 	int err;
 
-	if (h && !reason)
-		reason = krr_load(&h->stop_reason);
-	err = krr_log_finish(dr->log, &dr->d);
-	if (err) {
-		krr_err("cannot write the end of %s/log.krr: %s", rec->path, strerror(-err));
-		return err;
+	err = snapshot_epoch(r, epoch);
+	if (!err)
+		err = change_log(r, epoch);
+	pause_ms = ms_since(t0);
+	krr_store(&h->command, (uint32_t)KRR_CMD_GO_ON);
+	if (!err)
+		err = krr_keeper_epoch(r->keeper, r->drain.d.offset, console, pause_ms);
+	if (!err)
+		return;
+	krr_err("epoch %" PRIu32 " cannot be begun: %s; the flight recorder ends", epoch,
+		strerror(-err));
+	finish(r, false);
+}
+
+/* Is the kernel stuck?  Idle and user mode log nothing either, but own no lock. */
+static void look_for_hang(struct krr_recorder *r)
+{
+	uint64_t head = krr_load(&r->ram.hdr->head), now = krr_now_ns();
+	uint32_t owner = krr_load(&r->ram.hdr->owner);
+	__free_ptr char *why = NULL;
+
+	if (head != r->head || !owner) {
+		r->head = head;
+		r->head_ns = now;
+		r->hung = false;
 	}
-	krr_manifest_set_counts(m, &dr->d);
-	m->log_bytes = krr_log_written(dr->log);
-	set_text(&m->stop_reason, krr_strf("%s", dr->damaged ? "damaged" : krr_stop_name(reason)));
-	if (h) {
-		set_text(&m->message, krr_printable(h->message, sizeof(h->message)));
-		m->throttled = h->throttled;
-		m->handovers = h->lock_handovers;
-	}
-	set_text(&m->ram_path, NULL);
-	return krr_recording_seal(rec);
+	if (r->hung || now - r->head_ns < HANG_NS)
+		return;
+	r->hung = true;
+	why = krr_strf("hang: CPU %" PRIu32 " has run the kernel for %llu s without an event",
+		       owner - 1, HANG_NS / 1000000000);
+	krr_keeper_ask(r->keeper, "hang", why, 0, true);
+}
+
+/* Between borders, while the guest records. */
+static void fly(struct krr_recorder *r)
+{
+	struct krr_hdr *h = r->ram.hdr;
+	uint32_t wanted;
+
+	if (krr_load(&h->command) == KRR_CMD_GO_ON)
+		krr_store(&h->command, (uint32_t)KRR_CMD_RECORD);
+	wanted = krr_keeper_wants(r->keeper, r->drain.d.offset);
+	if (wanted)
+		krr_store(&h->wanted, wanted);
+	look_for_hang(r);
+	if (krr_keeper_tick(r->keeper, console_size(r)))
+		finish(r, false);
+}
+
+/* --- the end --------------------------------------------------------------------------- */
+
+/*
+ * Nobody misses what was not asked for when the recorder is told to go.  What cannot be
+ * kept, for want of room, is left for the next command to try again.
+ */
+static int finish_flight(struct krr_recorder *r, bool parked, char **name)
+{
+	__free_ptr char *message = krr_printable(r->ram.hdr->message, sizeof(r->ram.hdr->message));
+	uint32_t reason = r->drain.d.stopped ? r->drain.d.stop_reason : KRR_STOP_NONE;
+	const char *label = reason ? krr_stop_name(reason) : "cut";
+	int err = 0;
+
+	if (reason != KRR_STOP_DROP && reason != KRR_STOP_REBOOT)
+		err = krr_keeper_end(r->keeper, label, krr_stop_name(reason), message, parked,
+				     console_size(r), name);
+	krr_manifest_set_counts(&r->rec.m, &r->drain.d);
+	return err;
 }
 
 /* @parked: the guest waits at its end barrier. */
 static void finish(struct krr_recorder *r, bool parked)
 {
-	int err = krr_drain_step(&r->drain, true), err2;
+	int err = r->log ? krr_drain_step(&r->drain, true) : -EIO, err2;
+	bool flight = r->keeper;
+	char *kept = NULL;
 
 	if (err)
 		krr_err("cannot write %s/log.krr: %s", r->rec.path, strerror(-err));
@@ -290,14 +418,20 @@ static void finish(struct krr_recorder *r, bool parked)
 			krr_err("cannot copy guest RAM to %s: %s", r->rec.path, strerror(-err));
 		r->rec.m.complete = !err && !r->drain.damaged && r->drain.d.stopped;
 	}
-	copy_console(r);
-	err2 = seal(&r->rec, &r->drain, r->ram.hdr);
+	if (r->keeper) {
+		err2 = finish_flight(r, parked && r->rec.m.complete, &kept);
+	} else {
+		copy_console(r);
+		err2 = krr_seal(&r->rec, &r->drain, r->ram.hdr);
+	}
 	r->active = false;
-	publish(r, err ? err : err2);
-	krr_drain_free(&r->drain);
-	krr_log_writer_free(r->log);
-	r->log = NULL;
-	krr_recording_close(&r->rec);
+	publish(r, err ? err : err2, flight ? kept : r->rec.name);
+	free(kept);
+	forget(r);
+	if (flight && !err2)
+		krr_recording_discard(&r->rec);
+	else
+		krr_recording_close(&r->rec);
 	if (parked)
 		krr_store(&r->ram.hdr->command, (uint32_t)KRR_CMD_RESUME);
 }
@@ -341,10 +475,16 @@ static void look(struct krr_recorder *r)
 		if (r->active)
 			finish(r, true);
 		return;
+	case KRR_ST_PARKED_EPOCH:
+		if (r->active && r->keeper && krr_load(&h->command) == KRR_CMD_RECORD)
+			next_epoch(r);
+		return;
 	case KRR_ST_RECORDING:
 		if (r->active && krr_drain_step(&r->drain, false)) {
 			krr_err("cannot write %s/log.krr; the recording ends here", r->rec.path);
 			finish(r, false);
+		} else if (r->active && r->keeper) {
+			fly(r);
 		}
 		return;
 	default:
@@ -448,85 +588,4 @@ void krr_recorder_end(struct krr_recorder *r, struct krr_outcome *out)
 	krr_qmp_close(r->qmp);
 	pthread_mutex_destroy(&r->lock);
 	free(r);
-}
-
-/* Take what the dead recorder left in the ring, if the RAM file is still there. */
-static void drain_rest(struct krr_recording *rec, struct krr_drain *dr, struct krr_ram *ram)
-{
-	if (!rec->m.ram_path || krr_ram_open(rec->m.ram_path, true, ram))
-		return;
-	if (krr_ram_use(ram, rec->m.hdr_gpa) || ram->hdr->generation < rec->m.generation) {
-		krr_ram_close(ram);
-		return;
-	}
-	dr->ram = ram;
-	krr_drain_step(dr, true);
-}
-
-static int salvage(struct krr_recording *rec)
-{
-	struct krr_ram ram = { .fd = -1 };
-	struct krr_drain dr = { 0 };
-	struct krr_decoder d;
-	int err;
-
-	err = krr_log_resume(rec->dirfd, "log.krr", &d, &dr.log);
-	if (err)
-		return err;
-	err = krr_drain_init(&dr, NULL, dr.log, rec->m.ring_base);
-	if (!err) {
-		dr.d = d;
-		drain_rest(rec, &dr, &ram);
-		err = seal(rec, &dr, ram.hdr);
-	}
-	if (!err)
-		krr_info("recording \"%s\" had been cut off; sealed with %" PRIu64 " events",
-			 rec->name, rec->m.events);
-	krr_drain_free(&dr);
-	krr_log_writer_free(dr.log);
-	krr_ram_close(&ram);
-	return err;
-}
-
-static void salvage_one(const char *name)
-{
-	struct krr_recording rec;
-	int err;
-
-	err = krr_recording_adopt(name, &rec);
-	if (err) {
-		krr_recording_close(&rec);
-		return;
-	}
-	err = krr_manifest_load(rec.dirfd, &rec.m);
-	if (err == -ENOENT) {
-		krr_info("recording \"%s\" had been cut off before its snapshot was complete; "
-			 "removed",
-			 name);
-		krr_recording_discard(&rec);
-		return;
-	}
-	if (!err)
-		err = salvage(&rec);
-	if (err)
-		krr_info("incomplete recording \"%s\" cannot be sealed; krrctl rm %s removes it",
-			 name, name);
-	krr_recording_close(&rec);
-}
-
-/**
- * krr_salvage() - seal recordings whose recorder died, then clear up its VMs
- *
- * To be called before anything looks at the store.
- */
-void krr_salvage(void)
-{
-	char **names, **p;
-
-	if (krr_store_list(&names, true) >= 0) {
-		for (p = names; *p; p++)
-			salvage_one(*p);
-		krr_store_list_free(names);
-	}
-	krr_vm_sweep();
 }

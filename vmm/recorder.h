@@ -33,6 +33,4 @@ enum krr_recorder_ring krr_recorder_ring(struct krr_recorder *r);
 void krr_recorder_outcome(struct krr_recorder *r, struct krr_outcome *out);
 void krr_recorder_end(struct krr_recorder *r, struct krr_outcome *out);
 
-void krr_salvage(void);
-
 #endif /* KRR_VMM_RECORDER_H */

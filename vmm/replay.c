@@ -55,10 +55,11 @@ static int prepare_ram(struct krr_replay *rp)
 	if (err)
 		return err;
 	err = krr_ram_use(&rp->ram, rp->rec->m.hdr_gpa);
-	if (!err && rp->ram.hdr->state != KRR_ST_PARKED_START)
+	if (!err && rp->ram.hdr->state != KRR_ST_PARKED_START &&
+	    rp->ram.hdr->state != KRR_ST_PARKED_EPOCH)
 		err = -ENOENT;
 	if (err) {
-		krr_err("%s/start.ram holds no kernel parked at the start barrier at 0x%llx",
+		krr_err("%s/start.ram holds no kernel parked at the start barrier, or at an epoch's, at 0x%llx",
 			rp->rec->path, (unsigned long long)rp->rec->m.hdr_gpa);
 		return -EBADMSG;
 	}
@@ -222,7 +223,9 @@ static enum krr_replay_state state_of(struct krr_replay *rp)
 	case KRR_ST_DIVERGED:
 		return KRR_REPLAY_DIVERGED;
 	case KRR_ST_CUT:
-		return KRR_REPLAY_CUT;
+		/* one that was kept ends at a border, and all CPUs wait there */
+		return rp->rec->m.complete && rp->rec->m.stop_reason &&
+		       !strcmp(rp->rec->m.stop_reason, KRR_KEPT) ? KRR_REPLAY_ENDED : KRR_REPLAY_CUT;
 	}
 	if (!krr_vm_running(&rp->vm))
 		return KRR_REPLAY_DIED;

@@ -13,7 +13,7 @@
 #include "lib/util.h"
 #include "unit.h"
 #include "vmm/drain.h"
-#include "vmm/recorder.h"
+#include "vmm/salvage.h"
 
 #define RAM_BYTES	(8u << 20)
 #define HDR_AT		(1u << 20)

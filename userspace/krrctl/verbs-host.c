@@ -6,7 +6,7 @@
 #include "krrctl/krrctl.h"
 #include "lib/util.h"
 #include "vmm/link.h"
-#include "vmm/recorder.h"
+#include "vmm/salvage.h"
 #include "vmm/vm.h"
 
 static const char *vm_name;	/* --vm */

@@ -16,6 +16,7 @@
 #include "lib/util.h"
 #include "vmm/boot.h"
 #include "vmm/options.h"
+#include "vmm/salvage.h"
 
 const char krrd_role[] = "--host";
 const char krrd_usage[] =

@@ -23,6 +23,7 @@ struct krr_log_writer {
 struct krr_log_reader {
 	int fd;
 	bool sealed;		/* an end header is a must */
+	bool part;		/* the first chunk says where in the stream it is */
 	bool ended;
 	uint64_t at, size;	/* in the file; all below @at is good */
 	uint64_t chunk;
@@ -96,10 +97,11 @@ int krr_log_create(int dirfd, const char *name, struct krr_log_writer **out)
  * krr_log_resume() - go on with a log whose writer died
  * @dirfd: directory of the recording
  * @name: file; a torn last chunk is cut off
- * @d: result: decoder at the end of what is there
+ * @part: it is a part, as krr_log_open_part() reads it
+ * @d: decoder before the first event; at the end of what is there, afterwards
  * @out: writer
  */
-int krr_log_resume(int dirfd, const char *name, struct krr_decoder *d,
+int krr_log_resume(int dirfd, const char *name, bool part, struct krr_decoder *d,
 		   struct krr_log_writer **out)
 {
 	struct krr_log_reader *r;
@@ -107,14 +109,15 @@ int krr_log_resume(int dirfd, const char *name, struct krr_decoder *d,
 	uint64_t good;
 	int fd, err;
 
-	err = krr_log_open(dirfd, name, false, &r);
+	err = part ? krr_log_open_part(dirfd, name, &r) : krr_log_open(dirfd, name, false, &r);
 	if (err)
 		return err;
 	do {
 		err = krr_log_next(r, &ev);
 	} while (err > 0);
 	good = krr_log_good_bytes(r);
-	*d = *krr_log_decoder(r);
+	if (r->chunk)
+		*d = *krr_log_decoder(r);
 	krr_log_close(r);
 	if (err)
 		return err;
@@ -301,12 +304,31 @@ int krr_log_open(int dirfd, const char *name, bool sealed, struct krr_log_reader
 	return 0;
 }
 
+/**
+ * krr_log_open_part() - read events that begin in the middle of a stream
+ * @dirfd: directory
+ * @name: a log that was begun where an epoch begins, and not sealed
+ * @out: reader, freed by krr_log_close()
+ */
+int krr_log_open_part(int dirfd, const char *name, struct krr_log_reader **out)
+{
+	int err = krr_log_open(dirfd, name, false, out);
+
+	if (!err)
+		(*out)->part = true;
+	return err;
+}
+
 static int check_chunk(struct krr_log_reader *r, const struct krr_chunk_header *h)
 {
 	if (h->crc != krr_crc32(0, h, offsetof(struct krr_chunk_header, crc)))
 		return damaged(r, "checksum of the header is wrong");
 	if (h->magic != KRR_LOG_CHUNK && h->magic != KRR_LOG_END)
 		return damaged(r, "no chunk starts here");
+	if (r->part && !r->chunk) {
+		r->d.number = r->next_event = h->first_event;
+		r->d.offset = r->next_offset = h->first_offset;
+	}
 	if (h->first_event != r->next_event || h->first_offset != r->next_offset)
 		return damaged(r, "does not follow the one before; chunks were lost or moved");
 	if (h->magic == KRR_LOG_CHUNK &&

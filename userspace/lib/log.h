@@ -48,7 +48,7 @@ struct krr_log_writer;
 struct krr_log_reader;
 
 int krr_log_create(int dirfd, const char *name, struct krr_log_writer **out);
-int krr_log_resume(int dirfd, const char *name, struct krr_decoder *d,
+int krr_log_resume(int dirfd, const char *name, bool part, struct krr_decoder *d,
 		   struct krr_log_writer **out);
 int krr_log_append(struct krr_log_writer *w, const struct krr_decoder *before,
 		   const struct krr_decoder *after, const uint8_t *raw, size_t len);
@@ -57,6 +57,7 @@ uint64_t krr_log_written(const struct krr_log_writer *w);
 void krr_log_writer_free(struct krr_log_writer *w);
 
 int krr_log_open(int dirfd, const char *name, bool sealed, struct krr_log_reader **out);
+int krr_log_open_part(int dirfd, const char *name, struct krr_log_reader **out);
 int krr_log_next_chunk(struct krr_log_reader *r, const uint8_t **raw, size_t *len);
 int krr_log_next(struct krr_log_reader *r, struct krr_event *ev);
 const uint8_t *krr_log_event_bytes(const struct krr_log_reader *r, const struct krr_event *ev);

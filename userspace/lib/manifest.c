@@ -52,6 +52,9 @@ static const struct field fields[] = {
 	F(FLAG, complete, true),
 	F(TEXT, stop_reason, false),
 	F(TEXT, message, false),
+	F(TEXT, why, false),
+	F(FLAG, flight, false),
+	F(NUMBER, epochs, false),
 	F(NUMBER, start_pause_ms, false),
 	F(NUMBER, end_pause_ms, false),
 	F(NUMBER, duration_ms, false),
@@ -337,6 +340,21 @@ int krr_manifest_load(int dirfd, struct krr_manifest *m)
 	err = from_json(m, root);
 	json_decref(root);
 	return err;
+}
+
+/**
+ * krr_manifest_copy() - a copy, freed by krr_manifest_free()
+ * @to: result
+ * @from: manifest
+ */
+void krr_manifest_copy(struct krr_manifest *to, const struct krr_manifest *from)
+{
+	const struct field *f;
+
+	*to = *from;
+	for (f = fields; f < fields + ARRAY_SIZE(fields); f++)
+		if (f->type == TEXT && *text_of(from, f))
+			*text_of(to, f) = krr_strf("%s", *text_of(from, f));
 }
 
 /** krr_manifest_set_counts() - take over what a decoder counted */

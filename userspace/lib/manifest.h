@@ -15,6 +15,7 @@
 #include "lib/image.h"
 
 #define KRR_MANIFEST_VERSION 1
+#define KRR_KEPT	"kept"	/* stop_reason: it ends where an epoch does, without STOP */
 #define KRR_MORE_DISKS	4	/* besides the root disk */
 
 /* X(NAME, file): what the manifest has checksums of. */
@@ -61,10 +62,13 @@ struct krr_manifest {
 	/* how it went */
 	bool complete;		/* false: cut off, there is no end.ram */
 	char *stop_reason, *message;
+	char *why;		/* the flight recorder kept it; NULL otherwise */
+	uint64_t epochs;	/* that it goes through, if so */
 	uint64_t start_pause_ms, end_pause_ms, duration_ms;
 	uint64_t throttled, handovers;
 
 	/* only while it is being recorded: where the rest of the events is */
+	bool flight;		/* in epochs; vmm/flight.h */
 	char *ram_path;
 	uint64_t generation;
 };
@@ -74,6 +78,7 @@ int krr_manifest_load(int dirfd, struct krr_manifest *m);
 int krr_manifest_save(int dirfd, const struct krr_manifest *m);
 char *krr_manifest_json(const struct krr_manifest *m);
 void krr_manifest_set_counts(struct krr_manifest *m, const struct krr_decoder *d);
+void krr_manifest_copy(struct krr_manifest *to, const struct krr_manifest *from);
 void krr_manifest_free(struct krr_manifest *m);
 
 #endif /* KRR_LIB_MANIFEST_H */

@@ -185,6 +185,28 @@ int krr_recording_exists(const char *name)
 	return -EEXIST;
 }
 
+/**
+ * krr_recording_free_name() - a name that is not taken, freed by free()
+ * @stem: that name, or that with -2, -3, ... behind it
+ */
+char *krr_recording_free_name(const char *stem)
+{
+	__close_fd int store = krr_store_open();
+	char *name = krr_strf("%s", stem);
+	unsigned int n = 1;
+	struct stat st;
+
+	for (;;) {
+		__free_ptr char *dir = krr_strf("%s" KRR_INCOMPLETE, name);
+
+		if (store < 0 || (fstatat(store, name, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
+				  fstatat(store, dir, &st, AT_SYMLINK_NOFOLLOW) < 0))
+			return name;
+		free(name);
+		name = krr_strf("%s-%u", stem, ++n);
+	}
+}
+
 static int lock_dir(struct krr_recording *rec)
 {
 	rec->lockfd = openat(rec->dirfd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);

@@ -38,6 +38,7 @@ int krr_recording_open(const char *name, struct krr_recording *rec);
 int krr_recording_check(const struct krr_recording *rec, enum krr_file f);
 int krr_recording_check_sum(const struct krr_recording *rec, enum krr_file f, const char *sum);
 int krr_recording_exists(const char *name);
+char *krr_recording_free_name(const char *stem);
 int krr_recording_remove(const char *name);
 void krr_recording_discard(struct krr_recording *rec);
 void krr_recording_close(struct krr_recording *rec);

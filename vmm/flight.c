@@ -1,0 +1,502 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The ring of epochs on disk, and recordings made of it. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "lib/util.h"
+#include "vmm/flight.h"
+
+/** krr_epoch_file() - name of a file of an epoch ("state", "delta", "krr"), freed by free() */
+char *krr_epoch_file(uint32_t number, const char *what)
+{
+	return krr_strf("epoch-%" PRIu32 ".%s", number, what);
+}
+
+static uint64_t disk_bytes(int dirfd, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	return (uint64_t)st.st_blocks * 512;
+}
+
+static uint64_t epoch_file_bytes(int dirfd, uint32_t number, const char *what)
+{
+	__free_ptr char *name = krr_epoch_file(number, what);
+
+	return disk_bytes(dirfd, name);
+}
+
+static void remove_file(int dirfd, uint32_t number, const char *what)
+{
+	__free_ptr char *name = krr_epoch_file(number, what);
+
+	unlinkat(dirfd, name, 0);
+}
+
+/* --- the ring ---------------------------------------------------------------------- */
+
+/**
+ * krr_flight_add() - an epoch has begun; its state, and but for the first its delta, are there
+ * @f: flight
+ * @number: of the epoch
+ * @offset: in the stream, of its first event
+ * @console: bytes that the guest has printed
+ */
+int krr_flight_add(struct krr_flight *f, uint32_t number, uint64_t offset, off_t console)
+{
+	size_t room = f->room ? 2 * f->room : 16;
+	struct krr_epoch *more;
+
+	if (f->epochs == f->room) {
+		more = realloc(f->epoch, room * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		f->epoch = more;
+		f->room = room;
+	}
+	f->epoch[f->epochs++] = (struct krr_epoch){
+		.number = number, .began_ns = krr_now_ns(), .offset = offset, .console = console,
+		.bytes = epoch_file_bytes(f->dirfd, number, "state") +
+			 epoch_file_bytes(f->dirfd, number, "delta"),
+	};
+	return 0;
+}
+
+/**
+ * krr_flight_begin() - the first snapshot is in base.ram and epoch-0.state
+ * @f: result, freed by krr_flight_free() also after an error
+ * @dirfd: directory
+ * @ram: of the guest, its header found
+ * @keep_ms: so much of the past is kept at least, as long as
+ * @budget: so many bytes are enough for it
+ * @console: bytes that the guest has printed
+ *
+ * Return: 0, -ENOSPC when the budget does not hold one snapshot (said on stderr), or -errno.
+ */
+int krr_flight_begin(struct krr_flight *f, int dirfd, const struct krr_ram *ram,
+		     uint64_t keep_ms, uint64_t budget, off_t console)
+{
+	__close_fd int base = openat(dirfd, KRR_BASE_RAM, KRR_O_READ);
+	int err;
+
+	*f = (struct krr_flight){
+		.dirfd = dirfd, .keep_ns = keep_ms * 1000000, .budget = budget,
+		.base_bytes = disk_bytes(dirfd, KRR_BASE_RAM),
+	};
+	if (base < 0)
+		return -errno;
+	if (f->base_bytes > budget) {
+		krr_err("one snapshot of this guest takes %" PRIu64 " MiB, more than the budget of %"
+			PRIu64 " MiB: give it more (--budget), at least twice as much",
+			f->base_bytes >> 20, budget >> 20);
+		return -ENOSPC;
+	}
+	err = krr_tracker_init(&f->tracker, ram);
+	if (!err)
+		err = krr_tracker_learn(&f->tracker, base);
+	return err ? err : krr_flight_add(f, 0, 0, console);
+}
+
+static uint64_t bytes_of(const struct krr_flight *f, const struct krr_epoch *e)
+{
+	return e->bytes + epoch_file_bytes(f->dirfd, e->number, "krr");
+}
+
+/** krr_flight_bytes() - what the flight takes on disk now */
+uint64_t krr_flight_bytes(const struct krr_flight *f)
+{
+	uint64_t bytes = f->base_bytes;
+	size_t i;
+
+	for (i = 0; i < f->epochs; i++)
+		bytes += bytes_of(f, &f->epoch[i]);
+	return bytes;
+}
+
+static int apply_delta(int dirfd, uint32_t number, int ram)
+{
+	__free_ptr char *name = krr_epoch_file(number, "delta");
+	int err = krr_delta_apply(dirfd, name, ram);
+
+	return err == -ENOENT ? 0 : err;
+}
+
+static int drop_oldest(struct krr_flight *f)
+{
+	__close_fd int base = openat(f->dirfd, KRR_BASE_RAM, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	uint32_t gone = f->epoch[0].number, next = f->epoch[1].number;
+	int err;
+
+	if (base < 0)
+		return -errno;
+	remove_file(f->dirfd, gone, "state");
+	remove_file(f->dirfd, gone, "krr");
+	err = apply_delta(f->dirfd, next, base);
+	if (err)
+		return err;
+	remove_file(f->dirfd, next, "delta");
+	memmove(f->epoch, f->epoch + 1, --f->epochs * sizeof(*f->epoch));
+	f->epoch[0].bytes = epoch_file_bytes(f->dirfd, next, "state");
+	f->base_bytes = disk_bytes(f->dirfd, KRR_BASE_RAM);
+	return 0;
+}
+
+/**
+ * krr_flight_trim() - drop the oldest epochs that are over time or budget
+ * @f: flight; nothing goes while somebody reads
+ *
+ * Return: 0 or -errno.
+ */
+int krr_flight_trim(struct krr_flight *f)
+{
+	uint64_t now = krr_now_ns();
+	int err = 0;
+
+	while (!err && f->epochs > 1 && !__atomic_load_n(&f->busy, __ATOMIC_ACQUIRE) &&
+	       (now - f->epoch[1].began_ns >= f->keep_ns || krr_flight_bytes(f) > f->budget))
+		err = drop_oldest(f);
+	return err;
+}
+
+/**
+ * krr_flight_since() - the epoch to begin with
+ * @f: flight
+ * @ns: time that is to be in it, krr_now_ns()
+ *
+ * Return: index of the last epoch that began before, or of the oldest one.
+ */
+size_t krr_flight_since(const struct krr_flight *f, uint64_t ns)
+{
+	size_t i = 0;
+
+	while (i + 1 < f->epochs && f->epoch[i + 1].began_ns <= ns)
+		i++;
+	return i;
+}
+
+/** krr_flight_free() - free; the files stay */
+void krr_flight_free(struct krr_flight *f)
+{
+	krr_tracker_free(&f->tracker);
+	free(f->epoch);
+	memset(f, 0, sizeof(*f));
+}
+
+/* --- a recording made of it ------------------------------------------------------------ */
+
+static int create(int dirfd, const char *name)
+{
+	return openat(dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+static int copy_file(int from_dir, const char *name, int to_dir, const char *to_name)
+{
+	__close_fd int from = openat(from_dir, name, KRR_O_READ);
+	__close_fd int to = create(to_dir, to_name);
+	struct krr_copy copy;
+
+	if (from < 0 || to < 0)
+		return -errno;
+	return krr_copy_sparse(from, to, &copy);
+}
+
+/* RAM at the start of epoch @at, from a copy of it at the start of @from. */
+static int copy_ram(int from_dir, const char *name, int to_dir, const char *to_name,
+		    int deltas, uint32_t from, uint32_t at)
+{
+	__close_fd int to = -1;
+	uint32_t n;
+	int err = copy_file(from_dir, name, to_dir, to_name);
+
+	if (err)
+		return err;
+	to = openat(to_dir, to_name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (to < 0)
+		return -errno;
+	for (n = from; n <= at && !err; n++)
+		err = apply_delta(deltas, n, to);
+	return err;
+}
+
+static int append_chunk(struct krr_log_writer *w, struct krr_decoder *d, const uint8_t *raw,
+			size_t len)
+{
+	struct krr_decoder before = *d;
+	struct krr_event ev;
+	size_t used;
+	int n;
+
+	for (used = 0; used < len; used += (size_t)n) {
+		n = krr_decode(d, raw + used, len - used, &ev);
+		if (n > 0)
+			continue;
+		krr_err("the events of an epoch are damaged: %s", n ? d->error : "one is not whole");
+		return -EBADMSG;
+	}
+	return krr_log_append(w, &before, d, raw, len);
+}
+
+static int append_epoch(struct krr_log_writer *w, struct krr_decoder *d, int dirfd, uint32_t number)
+{
+	__free_ptr char *name = krr_epoch_file(number, "krr");
+	struct krr_log_reader *r;
+	const uint8_t *raw;
+	size_t len;
+	int n, err;
+
+	err = krr_log_open_part(dirfd, name, &r);
+	if (err)
+		return err;
+	do {
+		n = krr_log_next_chunk(r, &raw, &len);
+		err = n > 0 ? append_chunk(w, d, raw, len) : n;
+	} while (n > 0 && !err);
+	krr_log_close(r);
+	return err;
+}
+
+static int make_log(int dirfd, const struct krr_keeping *k, struct krr_recording *rec)
+{
+	struct krr_log_writer *w;
+	struct krr_decoder d;
+	uint32_t n;
+	int err;
+
+	err = krr_log_create(rec->dirfd, "log.krr", &w);
+	if (err)
+		return err;
+	krr_decoder_init(&d);
+	for (n = k->first; n <= k->last && !err; n++)
+		err = append_epoch(w, &d, dirfd, n);
+	if (!err)
+		err = krr_log_finish(w, &d);
+	krr_manifest_set_counts(&rec->m, &d);
+	rec->m.log_bytes = krr_log_written(w);
+	krr_log_writer_free(w);
+	return err;
+}
+
+static int make_end_ram(int dirfd, const struct krr_keeping *k, const struct krr_recording *rec)
+{
+	if (k->parked)
+		return copy_file(dirfd, "end.ram", rec->dirfd, "end.ram");
+	if (k->end == KRR_NO_EPOCH)
+		return 0;
+	return copy_ram(rec->dirfd, "start.ram", rec->dirfd, "end.ram", dirfd, k->first + 1, k->end);
+}
+
+static int make_console(const struct krr_keeping *k, const struct krr_recording *rec)
+{
+	__close_fd int from = k->console ? open(k->console, O_RDONLY | O_CLOEXEC) : -1;
+	__close_fd int to = create(rec->dirfd, "console.log");
+	off_t at = k->console_from;
+	char buf[65536];
+	ssize_t n = 0;
+	size_t want;
+	int err = 0;
+
+	if (to < 0)
+		return -errno;
+	while (from >= 0 && !err && at < k->console_to) {
+		want = (size_t)(k->console_to - at) < sizeof(buf) ?
+		       (size_t)(k->console_to - at) : sizeof(buf);
+		n = krr_pread_full(from, buf, want, at);
+		if (n <= 0)
+			break;
+		at += n;
+		err = krr_write_full(to, buf, (size_t)n);
+	}
+	return n < 0 ? (int)n : err;
+}
+
+static void set_text(char **field, const char *value)
+{
+	free(*field);
+	*field = value ? krr_strf("%s", value) : NULL;
+}
+
+static void describe(struct krr_recording *rec, const struct krr_manifest *m,
+		     const struct krr_keeping *k)
+{
+	struct krr_manifest *to = &rec->m;
+	char created[64];
+	time_t t = time(NULL);
+	struct tm tm;
+
+	krr_manifest_copy(to, m);
+	gmtime_r(&t, &tm);
+	strftime(created, sizeof(created), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	set_text(&to->name, rec->name);
+	set_text(&to->created, created);
+	set_text(&to->stop_reason, k->stop_reason);
+	set_text(&to->message, k->message);
+	set_text(&to->why, k->why);
+	set_text(&to->ram_path, NULL);
+	memset(to->sum, 0, sizeof(to->sum));
+	to->flight = false;
+	to->complete = k->parked || k->end != KRR_NO_EPOCH;
+	to->ring_base += k->offset;
+	to->epochs = k->last - k->first + 1;
+	to->duration_ms = k->duration_ms;
+}
+
+static int make(int dirfd, const struct krr_keeping *k, struct krr_recording *rec)
+{
+	__free_ptr char *state = krr_epoch_file(k->first, "state");
+	int err;
+
+	err = copy_file(dirfd, state, rec->dirfd, "start.state");
+	if (!err)
+		err = copy_ram(dirfd, KRR_BASE_RAM, rec->dirfd, "start.ram", dirfd, k->base, k->first);
+	if (!err)
+		err = make_log(dirfd, k, rec);
+	if (!err)
+		err = make_end_ram(dirfd, k, rec);
+	return err ? err : make_console(k, rec);
+}
+
+/**
+ * krr_flight_keep() - make a recording of some epochs
+ * @dirfd: directory of the flight; nothing that is needed goes meanwhile
+ * @m: its manifest
+ * @k: which epochs, and what to say of them
+ *
+ * Return: 0 or -errno (said on stderr).
+ */
+int krr_flight_keep(int dirfd, const struct krr_manifest *m, const struct krr_keeping *k)
+{
+	struct krr_recording rec;
+	int err;
+
+	err = krr_recording_create(k->name, &rec);
+	if (err) {
+		krr_recording_close(&rec);
+		return err;
+	}
+	describe(&rec, m, k);
+	err = make(dirfd, k, &rec);
+	if (!err)
+		err = krr_recording_seal(&rec);
+	if (!err) {
+		krr_recording_close(&rec);
+		return 0;
+	}
+	krr_err("cannot keep \"%s\": %s", k->name, strerror(-err));
+	krr_recording_discard(&rec);
+	return err;
+}
+
+/** krr_keeping_free() - free the texts */
+void krr_keeping_free(struct krr_keeping *k)
+{
+	free(k->name);
+	free(k->why);
+	free(k->message);
+	free(k->stop_reason);
+	free(k->console);
+	memset(k, 0, sizeof(*k));
+}
+
+/* --- after a crash ------------------------------------------------------------------------ */
+
+/* Numbers of the epochs whose @what is there: the least and the greatest. */
+static int find_epochs(int dirfd, const char *what, uint32_t *least, uint32_t *greatest)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), n = 0;
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *de;
+
+	*least = UINT32_MAX;
+	*greatest = 0;
+	while (dir && (de = readdir(dir))) {
+		__free_ptr char *name = NULL;
+		uint32_t number;
+
+		if (sscanf(de->d_name, "epoch-%" SCNu32 ".", &number) != 1)
+			continue;
+		name = krr_epoch_file(number, what);
+		if (strcmp(name, de->d_name))
+			continue;
+		*least = number < *least ? number : *least;
+		*greatest = number > *greatest ? number : *greatest;
+		n++;
+	}
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+/* Where in the stream the first event of an epoch is; -ENODATA if it has none. */
+static int find_offset(int dirfd, uint32_t number, uint64_t *offset)
+{
+	__free_ptr char *name = krr_epoch_file(number, "krr");
+	struct krr_log_reader *r;
+	struct krr_event ev;
+	int n, err;
+
+	err = krr_log_open_part(dirfd, name, &r);
+	if (err)
+		return err;
+	n = krr_log_next(r, &ev);
+	*offset = ev.offset;
+	krr_log_close(r);
+	return n > 0 ? 0 : n ? n : -ENODATA;
+}
+
+/**
+ * krr_flight_last() - the events that a recorder was killed over
+ * @dirfd: directory of the flight
+ * @d: result: decoder at the end of them
+ * @log: result: writer to go on with
+ *
+ * Return: 0 or -errno.
+ */
+int krr_flight_last(int dirfd, struct krr_decoder *d, struct krr_log_writer **log)
+{
+	uint32_t least, greatest;
+	__free_ptr char *name = NULL;
+
+	krr_decoder_init(d);
+	if (!find_epochs(dirfd, "krr", &least, &greatest))
+		return -ENODATA;
+	if (greatest > least) {
+		/* an epoch without events begins where the one before ends */
+		__free_ptr char *before = krr_epoch_file(greatest - 1, "krr");
+		struct krr_log_writer *w;
+		int err = krr_log_resume(dirfd, before, true, d, &w);
+
+		if (err)
+			return err;
+		krr_log_writer_free(w);
+	}
+	name = krr_epoch_file(greatest, "krr");
+	return krr_log_resume(dirfd, name, true, d, log);
+}
+
+/**
+ * krr_flight_all() - all that a killed recorder left
+ * @dirfd: directory of the flight
+ * @k: result: the epochs; the texts stay as they are
+ *
+ * Return: 0, -ENODATA when there is nothing to replay, or -errno.
+ */
+int krr_flight_all(int dirfd, struct krr_keeping *k)
+{
+	uint32_t least, greatest, newest_state;
+	int n;
+
+	n = find_epochs(dirfd, "state", &least, &newest_state);
+	if (!n || !find_epochs(dirfd, "krr", &k->last, &greatest))
+		return -ENODATA;
+	k->base = k->first = least;
+	k->last = greatest;
+	k->end = KRR_NO_EPOCH;
+	return least > greatest ? -ENODATA : find_offset(dirfd, least, &k->offset);
+}
