@@ -22,8 +22,10 @@
 
 #include "krrd/control.h"
 #include "krrd/krrd.h"
+#include "krrd/pins.h"
 #include "krrd/policy.h"
 #include "krrd/port.h"
+#include "krrd/programs.h"
 #include "lib/proto.h"
 #include "lib/util.h"
 
@@ -77,6 +79,8 @@ static void child(char **argv, int out, int err)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
+	if (chdir("/") < 0)
+		_exit(126);
 	setsid();
 	dup2(in, 0);
 	dup2(out, 1);
@@ -409,6 +413,20 @@ static void catch_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+/* A krrd that ended may have left a policy. */
+static void adopt_policy(void)
+{
+	__free_ptr char *why = NULL;
+	int err = pins_enter(KRR_PINS, geteuid(), getegid());
+
+	if (err)
+		krr_err(KRR_PINS ": %s; policies will end with krrd", strerror(-err));
+	krr_programs_measure();
+	err = policy_adopt(&why);
+	if (err)
+		krr_err("what was enabled is no longer: %s", why ? why : strerror(-err));
+}
+
 /**
  * krrd_serve() - the guest's role; serves until it is killed
  * @argc: words
@@ -442,6 +460,7 @@ int krrd_serve(int argc, char **argv)
 			path ? path : KRR_PORT_NAME);
 		return KRR_EXIT_PRECONDITION;
 	}
+	adopt_policy();
 	for (;;)
 		serve(&g);
 }
