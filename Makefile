@@ -14,13 +14,13 @@ msg		= $(if $(filter-out 0,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(patsubst $(O)/
 # what the tools, the guest kernel, the guests and the tests are made with
 PACKAGES	:= gcc gcc-multilib make pkg-config patch perl file git \
 		   libzstd-dev libxxhash-dev libjansson-dev libelf-dev libcmocka-dev \
-		   libbpf-dev zlib1g-dev clang llvm bpftool \
+		   libbpf-dev libcap-dev zlib1g-dev clang llvm bpftool \
 		   linux-source-6.1 bc flex bison dwarves lz4 xz-utils \
 		   busybox-static cpio e2fsprogs mmdebstrap \
 		   qemu-system-x86 gdb
 
 # what the kernel's selftests want besides
-SELFTEST_PACKAGES := libcap-dev libcap-ng-dev libpopt-dev
+SELFTEST_PACKAGES := libcap-ng-dev libpopt-dev
 
 export O V
 

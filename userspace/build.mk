@@ -6,7 +6,7 @@ HOST_CFLAGS	?= -O2 -g
 HOST_CPPFLAGS	:= -D_GNU_SOURCE -I. -Iuserspace -I$(O)/gen -Ikpatch/overlay/include/uapi
 HOST_WARN	:= -std=gnu11 -Wall -Wextra -Werror
 HOST_LIBS	:= -lzstd -ljansson -lbpf -lelf -lz -lpthread
-GUEST_LIBS	:= -lbpf -lelf -lz -ljansson
+GUEST_LIBS	:= -lbpf -lelf -lz -ljansson -lcap
 
 host-msg	= @$(if $(filter-out 0,$(V)),:,printf '  %-7s %s\n' '$(1)' '$(patsubst $(O)/%,%,$(2))')
 

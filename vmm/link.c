@@ -18,6 +18,7 @@
 struct krr_link {
 	int fd, lockfd;
 	char *identity;
+	char *refusal;		/* of krrd, instead of an answer to HELLO */
 	struct krr_framer in;
 };
 
@@ -69,6 +70,24 @@ int krr_link_open(const char *path, unsigned int timeout_ms, struct krr_link **o
 	return err;
 }
 
+/* A signal would end us before we have read why the other side hung up. */
+static int send_full(int fd, const void *buf, size_t len)
+{
+	const char *p = buf;
+	ssize_t n;
+
+	while (len) {
+		n = send(fd, p, len, MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
 /**
  * krr_link_send() - send a frame
  * @l: link
@@ -84,8 +103,8 @@ int krr_link_send(struct krr_link *l, uint32_t type, const void *payload, uint32
 	if (len > KRR_FRAME_MAX)
 		return -E2BIG;
 	krr_frame_header(&f, type, len);
-	err = krr_write_full(l->fd, &f, sizeof(f));
-	return err ? err : krr_write_full(l->fd, payload, len);
+	err = send_full(l->fd, &f, sizeof(f));
+	return err ? err : send_full(l->fd, payload, len);
 }
 
 /**
@@ -135,6 +154,29 @@ static unsigned int ms_left(uint64_t deadline)
 	return now < deadline ? (unsigned int)((deadline - now) / 1000000) + 1 : 0;
 }
 
+/* A REPLY's result, and its text for free(). */
+static int read_reply(const uint8_t *payload, uint32_t len, char **text)
+{
+	int32_t result;
+
+	memcpy(&result, payload, sizeof(result));
+	if (text)
+		*text = krr_strf("%.*s", (int)(len - sizeof(result)),
+				 (const char *)payload + sizeof(result));
+	return result > 0 || result < -4095 ? -EPROTO : result;
+}
+
+/* On a socket that is ours alone a REPLY can only mean that krrd does not want us. */
+static int refused(struct krr_link *l, const uint8_t *payload, uint32_t len)
+{
+	__free_ptr char *text = NULL;
+	int err = read_reply(payload, len, &text);
+
+	free(l->refusal);
+	l->refusal = krr_printable(text, strlen(text));
+	return err ? err : -EPROTO;
+}
+
 static int wait_hello(struct krr_link *l, const uint64_t *nonce, unsigned int timeout_ms)
 {
 	uint64_t deadline = krr_now_ns() + timeout_ms * 1000000ull;
@@ -147,6 +189,8 @@ static int wait_hello(struct krr_link *l, const uint64_t *nonce, unsigned int ti
 		err = krr_link_recv(l, &type, &payload, &len, ms);
 		if (err)
 			return err;
+		if (type == KRR_FR_REPLY && len >= sizeof(int32_t) && l->lockfd < 0)
+			return refused(l, payload, len);
 		if (type != KRR_FR_HELLO_OK || len < sizeof(*nonce) ||
 		    memcmp(payload, nonce, sizeof(*nonce)))
 			continue;
@@ -173,7 +217,8 @@ static bool would_block(const struct krr_link *l)
  * A frame can get lost where the client before this one hung up: the rest of
  * an answer to it swallows the beginning of ours.  So ask more than once.
  *
- * Return: 0, -ETIMEDOUT, -EPIPE when QEMU is gone, -EINTR after a signal.
+ * Return: 0, -ETIMEDOUT, -EPIPE when QEMU is gone, -EINTR after a signal; or what krrd
+ * refuses us with, see krr_link_refusal().
  */
 int krr_link_hello(struct krr_link *l, unsigned int timeout_ms)
 {
@@ -187,7 +232,7 @@ int krr_link_hello(struct krr_link *l, unsigned int timeout_ms)
 		ms = timeout_ms < HELLO_MS ? timeout_ms : HELLO_MS;
 		timeout_ms -= ms;
 		err = would_block(l) ? 0 : krr_link_send(l, KRR_FR_HELLO, &nonce, sizeof(nonce));
-		if (!err)
+		if (!err || err == -EPIPE)
 			err = wait_hello(l, &nonce, ms);
 	} while (err == -ETIMEDOUT && timeout_ms);
 	return err;
@@ -197,6 +242,12 @@ int krr_link_hello(struct krr_link *l, unsigned int timeout_ms)
 const char *krr_link_identity(const struct krr_link *l)
 {
 	return l->identity ? l->identity : "";
+}
+
+/** krr_link_refusal() - why krrd does not want us, in its words; "" if it did not say */
+const char *krr_link_refusal(const struct krr_link *l)
+{
+	return l->refusal ? l->refusal : "";
 }
 
 /**
@@ -217,23 +268,16 @@ int krr_link_ask(struct krr_link *l, uint32_t type, const void *payload, uint32_
 	uint32_t got, len;
 	uint8_t *answer;
 	unsigned int ms;
-	int32_t result;
 	int err;
 
 	err = krr_link_send(l, type, payload, n);
 	while (!err) {
 		ms = ms_left(deadline);
 		err = ms ? krr_link_recv(l, &got, &answer, &len, ms) : -ETIMEDOUT;
-		if (!err && got == KRR_FR_REPLY && len >= sizeof(result))
+		if (!err && got == KRR_FR_REPLY && len >= sizeof(int32_t))
 			break;
 	}
-	if (err)
-		return err;
-	memcpy(&result, answer, sizeof(result));
-	if (reply)
-		*reply = krr_strf("%.*s", (int)(len - sizeof(result)),
-				  (char *)answer + sizeof(result));
-	return result > 0 || result < -4095 ? -EPROTO : result;
+	return err ? err : read_reply(answer, len, reply);
 }
 
 /** krr_link_request() - krr_link_ask() with a string, or NULL, for payload */
@@ -286,5 +330,6 @@ void krr_link_close(struct krr_link *l)
 	if (l->lockfd >= 0)
 		close(l->lockfd);
 	free(l->identity);
+	free(l->refusal);
 	free(l);
 }

@@ -13,6 +13,7 @@ int krr_link_connect(const char *path, unsigned int timeout_ms, struct krr_link 
 int krr_link_open(const char *path, unsigned int timeout_ms, struct krr_link **out);
 int krr_link_hello(struct krr_link *l, unsigned int timeout_ms);
 const char *krr_link_identity(const struct krr_link *l);
+const char *krr_link_refusal(const struct krr_link *l);
 int krr_link_send(struct krr_link *l, uint32_t type, const void *payload, uint32_t len);
 int krr_link_recv(struct krr_link *l, uint32_t *type, uint8_t **payload, uint32_t *len,
 		  unsigned int timeout_ms);

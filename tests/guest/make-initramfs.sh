@@ -28,8 +28,9 @@ for a in $("$busybox" --list); do
 done
 install -m 755 "$here/init" "$root/init"
 "$here/put-programs.sh" "$guest" "$root" /sbin "$@"
-echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
-echo 'root:x:0:' >"$root/etc/group"
+printf '%s\n' 'root:x:0:0:root:/root:/bin/sh' 'krr:x:990:990::/:/bin/false' \
+	'other:x:1000:1000::/:/bin/sh' 'member:x:1001:1001::/:/bin/sh' >"$root/etc/passwd"
+printf '%s\n' 'root:x:0:' 'krr:x:990:member' 'other:x:1000:' 'member:x:1001:' >"$root/etc/group"
 
 (cd "$root" && find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0 --reproducible) |
 	gzip -n -6 >"$out.tmp"

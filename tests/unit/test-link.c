@@ -50,6 +50,34 @@ static void good_guest(int fd)
 	}
 }
 
+/* It has answered and hung up before it could read anything. */
+static void unwilling_guest(int fd)
+{
+	send_frame(fd, KRR_FR_REPLY, "\xff\xff\xff\xff" "not \033you", 12);
+}
+
+static void refusal(void **state)
+{
+	struct krr_link *l;
+	struct peer p;
+
+	(void)state;
+	peer_begin(&p, unwilling_guest);
+	assert_int_equal(krr_link_connect(p.path, 5000, &l), 0);
+	assert_string_equal(krr_link_refusal(l), "");
+	assert_int_equal(krr_link_hello(l, 5000), -EPERM);
+	assert_string_equal(krr_link_refusal(l), "not ?you");
+	krr_link_close(l);
+	peer_end(&p);
+	/* on a port it may be the rest of an answer to somebody else */
+	peer_begin(&p, unwilling_guest);
+	assert_int_equal(krr_link_open(p.path, 5000, &l), 0);
+	assert_int_equal(krr_link_hello(l, 5000), -EPIPE);
+	assert_string_equal(krr_link_refusal(l), "");
+	krr_link_close(l);
+	peer_end(&p);
+}
+
 static void talk(void **state)
 {
 	struct krr_link *l;
@@ -147,6 +175,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(talk),
+		cmocka_unit_test(refusal),
 		cmocka_unit_test(talkative),
 		cmocka_unit_test(never_reads),
 		cmocka_unit_test(no_such_result),

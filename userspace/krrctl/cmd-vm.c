@@ -79,7 +79,8 @@ int vm_open_link(const char *name, enum krr_port port, struct krr_vm *vm, struct
 	if (err == -EBUSY)
 		krr_err("another krrctl is using VM \"%s\"", name);
 	else if (err)
-		krr_err("the guest of VM \"%s\" does not answer: %s", name, strerror(-err));
+		krr_err("the guest of VM \"%s\" does not answer: %s; is krrd running in it?", name,
+			strerror(-err));
 	return err;
 }
 

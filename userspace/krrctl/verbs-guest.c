@@ -29,10 +29,14 @@ int verbs_use_vm(const char *name)
 int verbs_open_link(struct krr_link **link)
 {
 	int err = krr_link_connect(KRR_GUEST_SOCKET, 0, link);
+	const char *why;
 
 	if (!err)
 		err = krr_link_hello(*link, 5000);
-	if (err == -EACCES || err == -EPIPE)
+	why = *link ? krr_link_refusal(*link) : "";
+	if (*why)
+		krr_err("%s", why);
+	else if (err == -EACCES)
 		krr_err("krrd does not talk to you: be root, or in the group " KRR_GROUP);
 	else if (err)
 		krr_err("krrd does not answer at " KRR_GUEST_SOCKET ": %s; is it running?",

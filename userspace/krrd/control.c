@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* /dev/krr, which starts and stops recordings of the kernel it is in. */
+/*
+ * /dev/krr, which starts and stops recordings of the kernel it is in.  It is root's, so
+ * it is opened once, before privileges are dropped.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -8,24 +11,35 @@
 #include "lib/util.h"
 
 #define DEVICE		"/dev/krr"
+#define TEXT_MAX	16384
+
+static int device = -ENOENT;
+
+/** control_open() - before anything else here; that there is no device is said when it is needed */
+void control_open(void)
+{
+	device = open(DEVICE, O_RDWR | O_CLOEXEC);
+	if (device < 0)
+		device = -errno;
+}
 
 /** control_text() - what the kernel says of itself: key=value lines, freed by free() */
 char *control_text(void)
 {
-	char *text = krr_read_file_at(AT_FDCWD, DEVICE, 16384);
+	__free_ptr char *text = malloc(TEXT_MAX);
+	ssize_t n = device < 0 || !text ? 0 : krr_pread_full(device, text, TEXT_MAX, 0);
 
-	return text ? text : krr_strf("%s", "");
+	return krr_strf("%.*s", n < 0 ? 0 : (int)n, text);
 }
 
 /** control() - write a line, a verb and its argument; 0 or -errno */
 int control(const char *verb, const char *arg)
 {
 	__free_ptr char *line = krr_strf("%s%s%s\n", verb, *arg ? " " : "", arg);
-	__close_fd int fd = open(DEVICE, O_WRONLY | O_CLOEXEC);
 
-	if (fd < 0)
-		return -errno;
-	return write(fd, line, strlen(line)) < 0 ? -errno : 0;
+	if (device < 0)
+		return device;
+	return write(device, line, strlen(line)) < 0 ? -errno : 0;
 }
 
 /** control_error() - what an error of control() means, freed by free() */
@@ -55,5 +69,5 @@ char *control_error(const char *verb, int err)
 /** control_there() - has the kernel a recorder? 0, or -errno */
 int control_there(void)
 {
-	return access(DEVICE, F_OK) ? -errno : 0;
+	return device < 0 ? device : 0;
 }

@@ -19,6 +19,7 @@
 #include "krrd/policy.h"
 #include "krrd/programs.h"
 #include "lib/predicate.h"
+#include "lib/proto.h"
 #include "lib/schema.h"
 #include "lib/util.h"
 
@@ -36,6 +37,7 @@ struct trigger {
 
 /* What was asked for. */
 struct policy {
+	bool adopted;		/* the programs have it already */
 	bool wanted[KRR_NR_SUBSYS];
 	const char *comm[MAX_COMMS];
 	uint64_t cgroup[KRR_MAX_VALUES];
@@ -132,6 +134,8 @@ static int add_cgroup(struct policy *p, const char *path, char **text)
 
 	if (p->cgroups == KRR_MAX_VALUES)
 		return no(text, "--cgroup: %d are possible", KRR_MAX_VALUES);
+	if (p->adopted)
+		return 0;
 	if (stat(dir, &st) < 0 || !S_ISDIR(st.st_mode))
 		return no(text, "--cgroup %s: there is no %s in the guest", path, dir);
 	p->cgroup[p->cgroups++] = st.st_ino;
@@ -363,7 +367,7 @@ static int check(const struct policy *p, char **text)
 	return 0;
 }
 
-static int start(struct policy *p, char **text)
+static int start(struct policy *p, const char *words, size_t len, char **text)
 {
 	struct krr_watch watch[KRR_NR_SUBSYS];
 	size_t n = 0;
@@ -378,7 +382,7 @@ static int start(struct policy *p, char **text)
 			return err;
 		watch[n++] = (struct krr_watch){ krr_schema_by_id(i)->name, &p->rules[i] };
 	}
-	return krr_programs_start(watch, n, &p->programs, text);
+	return krr_programs_start(watch, n, words, len, &p->programs, text);
 }
 
 static void release(struct policy *p)
@@ -390,6 +394,38 @@ static void release(struct policy *p)
 		free(p->trigger[--p->triggers].when);
 	free(p->options);
 	free(p);
+}
+
+/* The words one after the other, each with its NUL. Return: bytes. */
+static size_t pack(char **words, char **packed)
+{
+	size_t n = 0, len;
+	char *buf = NULL;
+
+	for (; *words; words++, n += len) {
+		len = strlen(*words) + 1;
+		buf = realloc(buf, n + len);
+		if (!buf)
+			abort();
+		memcpy(buf + n, *words, len);
+	}
+	*packed = buf;
+	return n;
+}
+
+static int make(struct policy *p, char **words, char **text)
+{
+	__free_ptr char *packed = NULL;
+	size_t len = pack(words, &packed);
+	int err;
+
+	krr_schema_add_kernel_btf(KERNEL_BTF);
+	err = parse(p, words, text);
+	if (!err)
+		err = check(p, text);
+	if (!err && !p->adopted)
+		err = start(p, packed, len, text);
+	return err;
 }
 
 /**
@@ -408,22 +444,78 @@ int policy_enable(char **words, char **text)
 	*text = NULL;
 	if (!p)
 		return -ENOMEM;
-	krr_schema_add_kernel_btf(KERNEL_BTF);
-	err = parse(p, words, text);
-	if (!err)
-		err = check(p, text);
-	if (!err)
-		err = start(p, text);
+	err = make(p, words, text);
 	if (err) {
 		release(p);
 		return err;
 	}
 	release(active);
 	active = p;
-	krr_programs_measure(p->programs);
 	missing = krr_programs_missing(p->programs);
 	if (*missing)
 		*text = krr_strf("not in this kernel: %s", missing);
+	return 0;
+}
+
+static int split(char *packed, size_t len, char **words, char **text)
+{
+	if (krr_split_strings(packed, (uint32_t)len, words, KRR_POLICY_WORDS + 1) < 0)
+		return no(text, "its words cannot be read");
+	return 0;
+}
+
+/* Of another version of krrd: its words are applied anew, and only then it goes. */
+static int renew(struct policy *old, char *packed, size_t len, char **text)
+{
+	char *words[KRR_POLICY_WORDS + 1];
+	int err = split(packed, len, words, text);
+
+	if (!err)
+		err = policy_enable(words, text);
+	release(old);
+	return err;
+}
+
+/**
+ * policy_adopt() - go on with the policy of the krrd before this one
+ * @text: why not; freed by free(), may stay NULL
+ *
+ * Return: 0, also when there was none; or -errno, and then there is none.
+ */
+int policy_adopt(char **text)
+{
+	__free_ptr char *packed = NULL, *copy = NULL;
+	struct policy *p = calloc(1, sizeof(*p));
+	char *words[KRR_POLICY_WORDS + 1];
+	size_t len;
+	int err;
+
+	*text = NULL;
+	if (!p)
+		return -ENOMEM;
+	p->adopted = true;
+	err = krr_programs_adopt(&p->programs, &packed, &len);
+	if (!err && !p->programs) {
+		release(p);
+		return 0;
+	}
+	if (!packed) {
+		release(p);
+		return err;
+	}
+	copy = malloc(len + 1);
+	if (!copy)
+		abort();
+	memcpy(copy, packed, len);
+	if (!err)
+		err = split(copy, len, words, text);
+	if (!err)
+		err = make(p, words, text);
+	if (err) {
+		free(*text);
+		return renew(p, packed, len, text);
+	}
+	active = p;
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #define KRR_POLICY_FILES "/etc/krr/*.conf"
 
 int policy_enable(char **words, char **text);
+int policy_adopt(char **text);
 int policy_enable_files(const char *pattern, char **text);
 void policy_disable(void);
 char *policy_status(void);

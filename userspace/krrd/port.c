@@ -11,15 +11,18 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/utsname.h>
 
 #include "krrd/port.h"
 #include "lib/util.h"
 
 #define WAIT_MS		100
+#define BUSY_TRIES	30
 #define BACKLOG		4
 #define MAX_GROUPS	64
 
@@ -28,7 +31,7 @@ static int open_by_name(const char *name)
 {
 	DIR *dir = opendir("/sys/class/virtio-ports");
 	struct dirent *de;
-	int fd = -1;
+	int fd = -1, err = ENOENT;
 
 	while (dir && fd < 0 && (de = readdir(dir))) {
 		__free_ptr char *sys = krr_strf("/sys/class/virtio-ports/%s/name", de->d_name);
@@ -36,10 +39,11 @@ static int open_by_name(const char *name)
 		__free_ptr char *text = krr_read_file_at(AT_FDCWD, sys, 256);
 
 		if (text && !strncmp(text, name, strlen(name)) && text[strlen(name)] == '\n')
-			fd = open(dev, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+			fd = open(dev, O_RDWR | O_NONBLOCK | O_CLOEXEC), err = errno;
 	}
 	if (dir)
 		closedir(dir);
+	errno = err;
 	return fd;
 }
 
@@ -52,8 +56,14 @@ static int open_by_name(const char *name)
  */
 int port_open(const char *path, const char *name)
 {
-	int fd = path ? open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC) : open_by_name(name);
+	int fd = -1, tries;
 
+	/* a process before this one may not be quite gone */
+	for (tries = 0; fd < 0 && (!tries || errno == EBUSY) && tries < BUSY_TRIES; tries++) {
+		if (tries)
+			krr_sleep_ms(WAIT_MS);
+		fd = path ? open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC) : open_by_name(name);
+	}
 	if (fd >= 0 && (fcntl(fd, F_SETOWN, getpid()) < 0 ||
 			fcntl(fd, F_SETFL, O_NONBLOCK | O_ASYNC) < 0)) {
 		close(fd);
@@ -125,6 +135,71 @@ void port_reply(const struct port *port, int result, const char *text)
 	port_send(port, KRR_FR_REPLY, buf, sizeof(r) + len);
 }
 
+/**
+ * port_hello() - answer HELLO: who this guest is
+ * @port: that it came by
+ * @payload: of it
+ * @len: bytes
+ * @krr: has the kernel a recorder?
+ */
+void port_hello(const struct port *port, const uint8_t *payload, uint32_t len, bool krr)
+{
+	__free_ptr char *text = NULL, *buf = NULL;
+	struct utsname u;
+
+	if (len != 8)
+		return;
+	uname(&u);
+	text = krr_strf("release=%s\nversion=%s\ncpus=%ld\nkrr=%s\n", u.release, u.version,
+			sysconf(_SC_NPROCESSORS_ONLN), krr ? "yes" : "no");
+	buf = malloc(8 + strlen(text));
+	if (!buf)
+		return;
+	memcpy(buf, payload, 8);
+	memcpy(buf + 8, text, strlen(text));
+	port_send(port, KRR_FR_HELLO_OK, buf, 8 + strlen(text));
+}
+
+/**
+ * port_read() - read once, and take the frames that are complete
+ * @port: that has something to read
+ * @handle: gets each of them
+ * @ctx: for @handle
+ */
+void port_read(struct port *port, port_handler *handle, void *ctx)
+{
+	uint32_t type, len;
+	uint8_t *where;
+	size_t room = krr_framer_room(&port->in, &where);
+	ssize_t n = read(port->fd, where, room);
+
+	if (n <= 0)
+		return;
+	port->in.have += (size_t)n;
+	while (krr_framer_next(&port->in, &type, &where, &len))
+		handle(ctx, port, type, where, len);
+}
+
+static void on_signal(int sig)
+{
+	(void)sig;
+}
+
+/** ports_catch_signals() - SIGIO and SIGCHLD wake ppoll() up, and come at no other time */
+void ports_catch_signals(void)
+{
+	struct sigaction sa = { .sa_handler = on_signal };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGIO);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	sigaction(SIGIO, &sa, NULL);
+	sigaction(SIGCHLD, &sa, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
 /* Return: the group's number, or (gid_t)-1.  A static program has no getgrnam(). */
 static gid_t group_of(const char *name)
 {
@@ -178,17 +253,28 @@ static bool in_group(int fd, gid_t gid)
 	return false;
 }
 
+/** port_refuse() - tell a client why not, and hang up */
+void port_refuse(int fd, int err, const char *why)
+{
+	struct port port = { .fd = fd };
+
+	port_reply(&port, err, why);
+	close(fd);
+}
+
 /**
  * port_accept() - take a client, if it may
  * @listener: of port_listen()
  * @group: as there
  *
- * Return: file descriptor, or -errno; -EPERM when it is neither root nor in @group.
+ * Return: file descriptor, or -errno; -EPERM when it is neither root nor in @group, and
+ * was told so.
  */
 int port_accept(int listener, const char *group)
 {
 	int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	struct ucred peer;
+	struct ucred peer = { .uid = (uid_t)-1 };
+	__free_ptr char *why = NULL;
 	socklen_t len = sizeof(peer);
 	gid_t gid = group_of(group);
 
@@ -197,7 +283,9 @@ int port_accept(int listener, const char *group)
 	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) &&
 	    (!peer.uid || (gid != (gid_t)-1 && peer.gid == gid) || in_group(fd, gid)))
 		return fd;
-	close(fd);
+	why = krr_strf("krrd does not talk to user %u: be root, or in the group %s", peer.uid,
+		       group);
+	port_refuse(fd, -EPERM, why);
 	return -EPERM;
 }
 

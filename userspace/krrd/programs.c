@@ -4,6 +4,9 @@
  *
  * A program whose tracepoint or function the kernel does not have is left out; any
  * other trouble undoes everything.
+ *
+ * What is attached is pinned, see pins.c, together with the words that it was made
+ * from; a krrd that is started again adopts it.
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -13,9 +16,11 @@
 #include <string.h>
 
 #include "block.skel.h"
+#include "bpf/records.h"
 #include "error.skel.h"
 #include "fs.skel.h"
 #include "irq.skel.h"
+#include "krrd/pins.h"
 #include "krrd/programs.h"
 #include "lib/util.h"
 #include "mm.skel.h"
@@ -27,18 +32,30 @@
 #define SAID_MAX	2048	/* kept of what libbpf says */
 #define SAID_ONCE	8192	/* a message, which may hold the verifier's log */
 
+struct program {
+	char *name;
+	int fd, link;
+};
+
 struct object {
 	const char *subsys;
-	struct bpf_object *bpf;
-	struct bpf_link **link;
-	size_t nr_links;
+	struct bpf_object *bpf;	/* until all is attached and pinned */
+	int counts;		/* map */
+	struct program *prog;
+	size_t nr;
 };
 
 struct krr_programs {
-	size_t nr;
-	int measuring;		/* while it is open, the kernel measures; -1: not */
+	char *set;		/* of pins; NULL: nothing is pinned */
 	char *missing;
-	struct object object[];
+	size_t nr;
+	struct object object[KRR_NR_SUBSYS];
+};
+
+/* Pinned with the programs: the words of the policy, then the names of what is missing. */
+struct text {
+	uint32_t words, missing;	/* bytes of each */
+	char bytes[];
 };
 
 static const struct {
@@ -88,6 +105,26 @@ static const void *bytes_of(const char *subsys, size_t *len)
 	return NULL;
 }
 
+static struct object *add_object(struct krr_programs *p, const char *subsys)
+{
+	struct object *o = &p->object[p->nr++];
+
+	*o = (struct object){ .subsys = subsys, .counts = -1 };
+	return o;
+}
+
+static struct program *add_program(struct object *o, const char *name)
+{
+	struct program *more = reallocarray(o->prog, o->nr + 1, sizeof(*more));
+
+	if (!more)
+		abort();
+	o->prog = more;
+	more += o->nr++;
+	*more = (struct program){ krr_strf("%s", name), -1, -1 };
+	return more;
+}
+
 /**
  * krr_programs_known() - whether there are programs for a subsystem
  * @subsys: its name
@@ -134,19 +171,18 @@ static int write_policy(const struct object *o, const struct krr_policy *policy)
 				    sizeof(none), BPF_ANY);
 }
 
-static int load(struct krr_programs *p, struct object *o, const struct krr_watch *watch,
+static int load(struct krr_programs *p, struct object *o, const struct krr_policy *policy,
 		const struct btf *kernel)
 {
-	__free_ptr char *name = krr_strf("krr_%s", watch->subsys);
+	__free_ptr char *name = krr_strf("krr_%s", o->subsys);
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name);
 	struct bpf_program *prog;
 	size_t len = 0;
-	const void *bytes = bytes_of(watch->subsys, &len);
+	const void *bytes = bytes_of(o->subsys, &len);
 	int err;
 
 	if (!bytes)
 		return -ENOENT;
-	o->subsys = watch->subsys;
 	o->bpf = bpf_object__open_mem(bytes, len, &opts);
 	if (!o->bpf)
 		return -errno;
@@ -157,36 +193,90 @@ static int load(struct krr_programs *p, struct object *o, const struct krr_watch
 		bpf_program__set_autoload(prog, false);
 	}
 	err = bpf_object__load(o->bpf);
-	return err ? err : write_policy(o, watch->policy);
+	return err ? err : write_policy(o, policy);
 }
 
-static size_t count_programs(const struct object *o)
+/* Descriptors of our own, so that libbpf's bookkeeping can go. Return: or -errno. */
+static int keep(int fd)
 {
-	struct bpf_program *prog;
-	size_t n = 0;
+	int mine = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 
-	bpf_object__for_each_program(prog, o->bpf)
-		n++;
-	return n;
+	return mine < 0 ? -errno : mine;
+}
+
+static int attach_one(struct object *o, const struct bpf_program *prog)
+{
+	struct program *mine = add_program(o, bpf_program__name(prog));
+	struct bpf_link *link = bpf_program__attach(prog);
+
+	if (!link)
+		return -errno;
+	mine->fd = keep(bpf_program__fd(prog));
+	mine->link = keep(bpf_link__fd(link));
+	bpf_link__destroy(link);
+	return mine->fd < 0 ? mine->fd : mine->link < 0 ? mine->link : 0;
 }
 
 static int attach(struct object *o)
 {
+	const struct bpf_map *counts = bpf_object__find_map_by_name(o->bpf, "counts");
 	struct bpf_program *prog;
-	struct bpf_link *link;
+	int err = 0;
 
-	o->link = calloc(count_programs(o), sizeof(*o->link));
-	if (!o->link)
-		return -ENOMEM;
-	bpf_object__for_each_program(prog, o->bpf) {
-		if (!bpf_program__autoload(prog))
-			continue;
-		link = bpf_program__attach(prog);
-		if (!link)
-			return -errno;
-		o->link[o->nr_links++] = link;
+	if (!counts)
+		return -ENOENT;
+	o->counts = keep(bpf_map__fd(counts));
+	if (o->counts < 0)
+		return o->counts;
+	bpf_object__for_each_program(prog, o->bpf)
+		if (!err && bpf_program__autoload(prog))
+			err = attach_one(o, prog);
+	return err;
+}
+
+static int pin_object(const char *set, const struct object *o)
+{
+	int err = pins_add(set, o->subsys);
+
+	if (!err)
+		err = pins_put(set, o->subsys, "map", "counts", o->counts);
+	for (size_t i = 0; !err && i < o->nr; i++) {
+		err = pins_put(set, o->subsys, "prog", o->prog[i].name, o->prog[i].fd);
+		if (!err)
+			err = pins_put(set, o->subsys, "link", o->prog[i].name, o->prog[i].link);
 	}
-	return 0;
+	return err;
+}
+
+static int pin_text(const char *set, const char *words, size_t len, const char *missing)
+{
+	uint32_t zero = 0, n = (uint32_t)(sizeof(struct text) + len + strlen(missing));
+	__free_ptr struct text *t = calloc(1, n);
+	__close_fd int fd = -1;
+
+	if (!t)
+		return -ENOMEM;
+	t->words = (uint32_t)len;
+	t->missing = (uint32_t)strlen(missing);
+	memcpy(t->bytes, words, len);
+	memcpy(t->bytes + len, missing, t->missing);
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "krr_text", sizeof(zero), n, 1, NULL);
+	if (fd < 0 || bpf_map_update_elem(fd, &zero, t, BPF_ANY))
+		return -errno;
+	return pins_put(set, NULL, "text", "policy", fd);
+}
+
+static int pin(struct krr_programs *p, const char *words, size_t len)
+{
+	int err = pins_begin(&p->set);
+
+	if (err || !p->set)
+		return err;
+	for (size_t i = 0; !err && i < p->nr; i++)
+		err = pin_object(p->set, &p->object[i]);
+	if (!err)
+		err = pin_text(p->set, words, len, p->missing);
+	return err ? err : pins_activate(p->set);
 }
 
 /* Nothing is attached before everything has been loaded. */
@@ -197,13 +287,9 @@ static int start(struct krr_programs *p, const struct krr_watch *watch, size_t n
 	int err = kernel ? 0 : -errno;
 
 	*failed = "the kernel's BTF";
-	for (; !err && p->nr < nr; p->nr++) {
-		*failed = watch[p->nr].subsys;
-		err = load(p, &p->object[p->nr], &watch[p->nr], kernel);
-		if (err)
-			bpf_object__close(p->object[p->nr].bpf);
-		if (err)
-			break;
+	for (size_t i = 0; !err && i < nr; i++) {
+		*failed = watch[i].subsys;
+		err = load(p, add_object(p, watch[i].subsys), watch[i].policy, kernel);
 	}
 	for (size_t i = 0; !err && i < nr; i++) {
 		*failed = watch[i].subsys;
@@ -213,32 +299,54 @@ static int start(struct krr_programs *p, const struct krr_watch *watch, size_t n
 	return err;
 }
 
+static void unload(struct krr_programs *p)
+{
+	for (size_t i = 0; i < p->nr; i++) {
+		bpf_object__close(p->object[i].bpf);
+		p->object[i].bpf = NULL;
+	}
+}
+
+static struct krr_programs *new_programs(void)
+{
+	struct krr_programs *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		abort();
+	*said = 0;
+	libbpf_set_print(keep_said);
+	p->missing = krr_strf("%s", "");
+	return p;
+}
+
 /**
- * krr_programs_start() - load and attach the programs of some subsystems
+ * krr_programs_start() - load, attach and pin the programs of some subsystems
  * @watch: the subsystems; their names are kept by address
  * @nr: how many
+ * @words: what krr_programs_adopt() is to give back
+ * @len: bytes of it
  * @out: the programs, for krr_programs_stop()
  * @why: on failure the reason, for free()
  *
- * All are attached, or none.
+ * All are attached, or none.  From then on a restarted krrd adopts these, and not
+ * those that were started before.
  *
  * Return: 0 or -errno; -ENOENT: there is no such subsystem.
  */
-int krr_programs_start(const struct krr_watch *watch, size_t nr, struct krr_programs **out,
-		       char **why)
+int krr_programs_start(const struct krr_watch *watch, size_t nr, const char *words, size_t len,
+		       struct krr_programs **out, char **why)
 {
-	struct krr_programs *p = calloc(1, sizeof(*p) + nr * sizeof(p->object[0]));
+	struct krr_programs *p = new_programs();
 	const char *failed;
 	int err;
 
 	*why = NULL;
-	if (!p)
-		return -ENOMEM;
-	p->measuring = -1;
-	p->missing = krr_strf("%s", "");
-	*said = 0;
-	libbpf_set_print(keep_said);
 	err = start(p, watch, nr, &failed);
+	if (!err) {
+		failed = "pins in " KRR_PINS;
+		err = pin(p, words, len);
+	}
+	unload(p);
 	if (err) {
 		*why = krr_strf("%s: %s%s%s", failed, strerror(-err), *said ? "\n" : "", said);
 		krr_programs_stop(p);
@@ -248,12 +356,121 @@ int krr_programs_start(const struct krr_watch *watch, size_t nr, struct krr_prog
 	return 0;
 }
 
-static void stop(struct object *o)
+/* --- pinned ones ------------------------------------------------------------------- */
+
+struct adoption {
+	const struct krr_programs *p;
+	struct object *o;
+};
+
+static int adopt_program(void *ctx, const char *name)
 {
-	while (o->nr_links)
-		bpf_link__destroy(o->link[--o->nr_links]);
-	free(o->link);
-	bpf_object__close(o->bpf);
+	const struct adoption *a = ctx;
+	struct program *mine = add_program(a->o, name);
+
+	mine->link = pins_get(a->p->set, a->o->subsys, "link", name);
+	mine->fd = pins_get(a->p->set, a->o->subsys, "prog", name);
+	return mine->link < 0 ? mine->link : mine->fd < 0 ? mine->fd : 0;
+}
+
+/* Return: bytes of a value, or -errno. */
+static int value_size(int map)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(map, &info, &len))
+		return -errno;
+	return info.type == BPF_MAP_TYPE_ARRAY && info.value_size < INT32_MAX ?
+	       (int)info.value_size : -EPROTO;
+}
+
+/* What another version of krrd counts cannot be read. */
+static int adopt_object(struct krr_programs *p, const char *subsys)
+{
+	struct adoption a = { p, add_object(p, subsys) };
+	int err = pins_each(p->set, subsys, "link", adopt_program, &a);
+
+	if (err)
+		return err;
+	a.o->counts = pins_get(p->set, subsys, "map", "counts");
+	if (a.o->counts < 0)
+		return a.o->counts;
+	return value_size(a.o->counts) == sizeof(struct krr_counts) ? 0 : -EPROTO;
+}
+
+static int adopt_text(struct krr_programs *p, char **words, size_t *len)
+{
+	__close_fd int fd = pins_get(p->set, NULL, "text", "policy");
+	int n = fd < 0 ? fd : value_size(fd);
+	__free_ptr struct text *t = NULL;
+	uint32_t zero = 0;
+
+	if (n < (int)sizeof(*t))
+		return n < 0 ? n : -EPROTO;
+	t = malloc((size_t)n);
+	if (!t)
+		abort();
+	if (bpf_map_lookup_elem(fd, &zero, t))
+		return -errno;
+	if ((uint64_t)t->words + t->missing + sizeof(*t) != (uint64_t)n)
+		return -EPROTO;
+	*len = t->words;
+	*words = malloc(*len + 1);
+	if (!*words)
+		abort();
+	memcpy(*words, t->bytes, *len);
+	free(p->missing);
+	p->missing = krr_strf("%.*s", (int)t->missing, t->bytes + *len);
+	return 0;
+}
+
+/**
+ * krr_programs_adopt() - take over what a krrd before this one attached
+ * @out: the programs, also after an error, for krr_programs_stop(); NULL: none are there
+ * @words: as krr_programs_start() had them, freed by free(); NULL: they are lost
+ * @len: bytes of it
+ *
+ * Return: 0 or -errno.
+ */
+int krr_programs_adopt(struct krr_programs **out, char **words, size_t *len)
+{
+	char *set = pins_active();
+	struct krr_programs *p;
+	int err;
+
+	*out = NULL;
+	*words = NULL;
+	pins_clean();
+	if (!set)
+		return 0;
+	*out = p = new_programs();
+	p->set = set;
+	err = adopt_text(p, words, len);
+	for (size_t i = 0; !err && i < ARRAY_SIZE(known); i++) {
+		err = adopt_object(p, known[i].subsys);
+		if (err == -ENOENT && !p->object[p->nr - 1].nr) {
+			p->nr--;	/* not in this policy */
+			err = 0;
+		}
+	}
+	return err;
+}
+
+static void close_all(struct object *o)
+{
+	while (o->nr) {
+		struct program *prog = &o->prog[--o->nr];
+
+		if (prog->link >= 0)
+			close(prog->link);
+		if (prog->fd >= 0)
+			close(prog->fd);
+		free(prog->name);
+	}
+	if (o->counts >= 0)
+		close(o->counts);
+	free(o->prog);
 }
 
 /**
@@ -264,10 +481,10 @@ void krr_programs_stop(struct krr_programs *p)
 {
 	if (!p)
 		return;
+	pins_drop(p->set);
 	while (p->nr)
-		stop(&p->object[--p->nr]);
-	if (p->measuring >= 0)
-		close(p->measuring);
+		close_all(&p->object[--p->nr]);
+	free(p->set);
 	free(p->missing);
 	free(p);
 }
@@ -293,44 +510,36 @@ const char *krr_programs_missing(const struct krr_programs *p)
  */
 int krr_programs_counts(const struct krr_programs *p, const char *subsys, struct krr_counts *counts)
 {
-	const struct bpf_map *map;
 	uint32_t zero = 0;
 
-	for (size_t i = 0; i < p->nr; i++) {
-		if (strcmp(p->object[i].subsys, subsys))
-			continue;
-		map = bpf_object__find_map_by_name(p->object[i].bpf, "counts");
-		return map ? bpf_map__lookup_elem(map, &zero, sizeof(zero), counts,
-						  sizeof(*counts), 0) : -ENOENT;
-	}
+	for (size_t i = 0; i < p->nr; i++)
+		if (!strcmp(p->object[i].subsys, subsys))
+			return bpf_map_lookup_elem(p->object[i].counts, &zero, counts) ? -errno : 0;
 	return -ENOENT;
 }
 
 /**
  * krr_programs_measure() - have the kernel measure how long programs run
- * @p: the programs; until krr_programs_stop()
  *
- * Each run costs two looks at the clock then.
+ * That takes CAP_SYS_ADMIN, and lasts as long as this process.  Each run costs two looks
+ * at the clock then.
  *
  * Return: 0 or -errno.
  */
-int krr_programs_measure(struct krr_programs *p)
+int krr_programs_measure(void)
 {
-	if (p->measuring < 0)
-		p->measuring = bpf_enable_stats(BPF_STATS_RUN_TIME);
-	return p->measuring < 0 ? -errno : 0;
+	return bpf_enable_stats(BPF_STATS_RUN_TIME) < 0 ? -errno : 0;
 }
 
-static int program_stat(const struct bpf_program *prog, struct krr_program_stat *stat)
+static int program_stat(const struct program *prog, struct krr_program_stat *stat)
 {
 	struct bpf_prog_info info = { 0 };
 	uint32_t len = sizeof(info);
-	int err = bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len);
 
-	if (err)
-		return err;
+	if (bpf_obj_get_info_by_fd(prog->fd, &info, &len))
+		return -errno;
 	*stat = (struct krr_program_stat){
-		.name = bpf_program__name(prog),
+		.name = prog->name,
 		.runs = info.run_cnt,
 		.ns = info.run_time_ns,
 		.misses = info.recursion_misses,
@@ -349,20 +558,18 @@ static int program_stat(const struct bpf_program *prog, struct krr_program_stat 
 int krr_programs_stats(const struct krr_programs *p, struct krr_program_stat **stats, size_t *nr)
 {
 	__free_ptr struct krr_program_stat *list = NULL;
-	struct bpf_program *prog;
 	size_t n = 0;
 	int err = 0;
 
 	for (size_t i = 0; i < p->nr; i++)
-		n += p->object[i].nr_links;
+		n += p->object[i].nr;
 	list = calloc(n ? n : 1, sizeof(*list));
 	if (!list)
 		return -ENOMEM;
 	n = 0;
 	for (size_t i = 0; i < p->nr; i++)
-		bpf_object__for_each_program(prog, p->object[i].bpf)
-			if (!err && bpf_program__autoload(prog))
-				err = program_stat(prog, &list[n++]);
+		for (size_t j = 0; !err && j < p->object[i].nr; j++)
+			err = program_stat(&p->object[i].prog[j], &list[n++]);
 	if (err)
 		return err;
 	*nr = n;

@@ -26,13 +26,14 @@ struct krr_program_stat {
 struct krr_programs;
 
 bool krr_programs_known(const char *subsys);
-int krr_programs_start(const struct krr_watch *watch, size_t nr, struct krr_programs **out,
-		       char **why);
+int krr_programs_start(const struct krr_watch *watch, size_t nr, const char *words, size_t len,
+		       struct krr_programs **out, char **why);
+int krr_programs_adopt(struct krr_programs **out, char **words, size_t *len);
 void krr_programs_stop(struct krr_programs *p);
 const char *krr_programs_missing(const struct krr_programs *p);
 int krr_programs_counts(const struct krr_programs *p, const char *subsys,
 			struct krr_counts *counts);
-int krr_programs_measure(struct krr_programs *p);
+int krr_programs_measure(void);
 int krr_programs_stats(const struct krr_programs *p, struct krr_program_stat **stats, size_t *nr);
 
 #endif /* KRR_KRRD_PROGRAMS_H */
