@@ -22,6 +22,7 @@
 
 int krr_annotate(u32 subsys, const void *data, u32 data__sz) __ksym;
 bool krr_recorded(void) __ksym;
+int krr_act(u32 actions) __ksym;
 
 struct krr_who {
 	KRR_WHO;
@@ -83,14 +84,26 @@ static __always_inline struct krr_slot *krr_slot_get(void)
 	return NULL;
 }
 
-/* The record to fill, all zero but for who runs; NULL: nothing is recorded here. */
+/* Is a record worth the trouble: is it for a log, or may a rule begin one? */
+static __always_inline bool krr_wanted(void)
+{
+	struct krr_policy *p;
+	u32 zero = 0;
+
+	if (krr_recorded())
+		return true;
+	p = bpf_map_lookup_elem(&policy, &zero);
+	return p && p->nr_starts;
+}
+
+/* The record to fill, all zero but for who runs; NULL: nobody wants one. */
 static __noinline void *krr_begin(void)
 {
 	u64 id = bpf_get_current_pid_tgid();
 	struct krr_slot *slot;
 	struct krr_who *who;
 
-	if (!krr_recorded())
+	if (!krr_wanted())
 		return NULL;
 	slot = krr_slot_get();
 	if (!slot)
@@ -150,14 +163,19 @@ static __noinline void krr_put_mark(const struct krr_rule *rule, u32 nr, u32 sub
 	krr_annotate(KRR_SUBSYS_MARK, &mark, sizeof(mark));
 }
 
-__noinline int krr_pull(const struct krr_policy *p, const struct krr_slot *slot, u32 subsys)
+/* A rule that begins a recording is for when there is none, and any other for when there is. */
+__noinline int krr_pull(const struct krr_policy *p, const struct krr_slot *slot, u32 subsys,
+			bool recorded)
 {
 	struct krr_counts *count = krr_counters();
 
 	if (!p || !slot || !count)
 		return 0;
 	for (u32 i = 0; i < KRR_MAX_TRIGGERS; i++) {
-		if (i >= p->nr_triggers || !krr_holds(&p->trigger[i], slot))
+		u32 action = p->trigger[i].action;
+
+		if (i >= p->nr_triggers || (action == KRR_ACT_START) == recorded ||
+		    !krr_holds(&p->trigger[i], slot))
 			continue;
 		if (!krr_within_rate(&count->trigger[i], p->trigger[i].per_second)) {
 			count->trigger[i].suppressed++;
@@ -165,6 +183,8 @@ __noinline int krr_pull(const struct krr_policy *p, const struct krr_slot *slot,
 		}
 		count->trigger[i].hits++;
 		krr_put_mark(&p->trigger[i], i, subsys, slot);
+		if (action & (KRR_ACT_START | KRR_ACT_STOP))
+			krr_act(action);
 	}
 	return 0;
 }
@@ -178,10 +198,12 @@ __noinline int krr_log(const struct krr_slot *slot, u32 subsys, u32 size)
 	if (!slot || !count || !p || size > KRR_RECORD_MAX)
 		return 0;
 	__sync_fetch_and_add(&count->seen, 1);
-	if (!krr_passes(p, slot) || krr_annotate(subsys, slot, size) != 1)
+	if (!krr_passes(p, slot))
 		return 0;
+	if (krr_annotate(subsys, slot, size) != 1)
+		return krr_pull(p, slot, subsys, false);
 	__sync_fetch_and_add(&count->logged, 1);
-	return krr_pull(p, slot, subsys);
+	return krr_pull(p, slot, subsys, true);
 }
 
 static __always_inline void krr_drop(void *record)

@@ -42,6 +42,7 @@ enum krr_action {
 	KRR_ACT_MARK	= 1,	/* a named position in the log */
 	KRR_ACT_KEEP	= 2,	/* seal what the flight recorder holds */
 	KRR_ACT_STOP	= 4,	/* end the recording */
+	KRR_ACT_START	= 8,	/* begin one; looked for while there is none */
 };
 
 struct krr_rule {
@@ -55,6 +56,8 @@ struct krr_rule {
 
 struct krr_policy {
 	__u32 nr_filters, nr_triggers;
+	__u32 nr_starts;	/* triggers that are KRR_ACT_START */
+	__u32 pad;
 	struct krr_rule filter[KRR_MAX_FILTERS];
 	struct krr_rule trigger[KRR_MAX_TRIGGERS];
 };

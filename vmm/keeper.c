@@ -28,6 +28,7 @@
 #define TAIL_MS		1000u	/* kept after what there is to be seen */
 #define STATUS_MS	500u
 #define PAUSES		256	/* the last ones are remembered */
+#define RULE_MS		10000u	/* a rule has no more than one recording made in so long */
 
 /* What somebody asked to be kept. */
 struct request {
@@ -52,6 +53,8 @@ struct krr_keeper {
 	struct krr_keeping job;
 	int job_err;
 
+	uint64_t rule_ns;		/* the last request of a rule */
+	unsigned int suppressed;	/* requests of rules that came too soon */
 	unsigned int kept;		/* recordings made */
 	char last[KRR_NAME_MAX + 1];
 	uint64_t pause_ms[PAUSES];
@@ -86,12 +89,12 @@ static void tell(struct krr_keeper *k)
 	__free_ptr char *path = krr_strf("%s/flight.json", k->vm->dir);
 	__free_ptr char *tmp = krr_strf("%s.tmp", path);
 	uint64_t now = krr_now_ns();
-	json_t *root = json_pack("{s:s,s:i,s:I,s:I,s:I,s:I,s:i,s:s,s:b,s:o}",
+	json_t *root = json_pack("{s:s,s:i,s:I,s:I,s:I,s:I,s:i,s:i,s:s,s:b,s:o}",
 		"name", k->rec->name, "epochs", (int)k->f.epochs,
 		"held_ms", (json_int_t)((now - k->f.epoch[0].began_ns) / NS_PER_MS),
 		"keep_ms", (json_int_t)(k->f.keep_ns / NS_PER_MS),
 		"bytes", (json_int_t)krr_flight_bytes(&k->f), "budget", (json_int_t)k->f.budget,
-		"kept", (int)k->kept, "last", k->last,
+		"kept", (int)k->kept, "suppressed", (int)k->suppressed, "last", k->last,
 		"keeping", k->working || k->request.there || k->at_border.there,
 		"pauses", pauses_json(k));
 
@@ -161,6 +164,11 @@ static void see_rule(struct krr_keeper *k, const struct krr_event *ev)
 	memcpy(&mark, record, (size_t)len < sizeof(mark) ? (size_t)len : sizeof(mark));
 	if (!(mark.action & KRR_ACT_KEEP))
 		return;
+	if (k->rule_ns && krr_now_ns() - k->rule_ns < RULE_MS * NS_PER_MS) {
+		k->suppressed++;
+		return;
+	}
+	k->rule_ns = krr_now_ns();
 	name = krr_printable(mark.name, sizeof(mark.name));
 	why = krr_strf("rule %s", name);
 	krr_keeper_ask(k, name, why, 0, false);

@@ -19,30 +19,32 @@ static const struct option options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
+#define NAME_WIDTH 32
+
 static void print_line(const struct krr_recording *rec)
 {
 	const struct krr_manifest *m = &rec->m;
 	__free_ptr char *log = human_bytes(m->log_bytes);
 	__free_ptr char *disk = human_bytes(krr_recording_disk_bytes(rec));
 
-	printf("%-24s %-20s %4" PRIu64 " %5" PRIu64 "M %10" PRIu64 " %9s %9s %7.2fs  %s%s\n",
-	       rec->name, m->created, m->smp, m->mem >> 20, m->events, log, disk,
+	printf("%-*s %-20s %4" PRIu64 " %5" PRIu64 "M %10" PRIu64 " %9s %9s %7.2fs  %s%s%s%s\n",
+	       NAME_WIDTH, rec->name, m->created, m->smp, m->mem >> 20, m->events, log, disk,
 	       (double)m->duration_ms / 1000, m->stop_reason ? m->stop_reason : "none",
-	       m->complete ? "" : " (cut off)");
+	       m->why ? ": " : "", m->why ? m->why : "", m->complete ? "" : " (cut off)");
 }
 
 static json_t *line_json(const struct krr_recording *rec)
 {
 	const struct krr_manifest *m = &rec->m;
 
-	return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:s,s:b,s:s}", "name", rec->name,
+	return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:s,s:b,s:s,s:s?}", "name", rec->name,
 			 "created", m->created, "smp", (json_int_t)m->smp,
 			 "mem", (json_int_t)m->mem, "events", (json_int_t)m->events,
 			 "log_bytes", (json_int_t)m->log_bytes,
 			 "disk_bytes", (json_int_t)krr_recording_disk_bytes(rec),
 			 "duration_ms", (json_int_t)m->duration_ms,
 			 "stop_reason", m->stop_reason ? m->stop_reason : "none",
-			 "complete", m->complete, "release", m->release);
+			 "complete", m->complete, "release", m->release, "why", m->why);
 }
 
 static int list(json_t *out)
@@ -55,7 +57,7 @@ static int list(json_t *out)
 	if (n < 0)
 		return krr_exit_code(n);
 	if (!out && n)
-		printf("%-24s %-20s %4s %6s %10s %9s %9s %8s  %s\n", "NAME", "CREATED", "CPUS",
+		printf("%-*s %-20s %4s %6s %10s %9s %9s %8s  %s\n", NAME_WIDTH, "NAME", "CREATED", "CPUS",
 		       "MEM", "EVENTS", "LOG", "DISK", "TIME", "ENDED BY");
 	for (p = names; *p; p++) {
 		if (krr_recording_open(*p, &rec))
@@ -81,7 +83,7 @@ static void list_incomplete(json_t *out)
 			json_array_append_new(out, json_pack("{s:s,s:b}", "name", *p,
 							     "recording", 1));
 		else
-			printf("%-24s (being recorded)\n", *p);
+			printf("%-*s (being recorded)\n", NAME_WIDTH, *p);
 	}
 	krr_store_list_free(names);
 }

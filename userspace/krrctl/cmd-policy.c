@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * krrctl enable, disable, status, subsys, mark: krrd in the guest does all of it,
+ * krrctl enable, disable, status, subsys, mark, save: krrd in the guest does all of it,
  * and says in words what was wrong, or in JSON what is.
  */
 #include <errno.h>
+#include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "vmm/link.h"
 
 #define ANSWER_MS	60000u
+#define SAVE_MAX	140		/* bytes of a line for /dev/krr */
 
 static const char enable_usage[] =
 	"usage: krrctl [--vm NAME] enable --subsys LIST [OPTIONS]\n"
@@ -26,13 +28,27 @@ static const char enable_usage[] =
 	"  --port N          net: only connections from or to this port\n"
 	"  --when TEXT       look for this, e.g. 'net.drop_reason == no_socket' or\n"
 	"                    'block.latency > 50ms && block.op == write'; may be repeated\n"
-	"  --then mark:NAME  what the --when before it does: puts NAME into the log\n"
-	"  --rate N          ... at most N times a second (100)\n";
+	"  --then ACTION     what the --when before it does: mark:NAME puts NAME into the log,\n"
+	"                    keep or keep:NAME keeps what the flight recorder holds, stop\n"
+	"                    ends the recording, start begins one if there is none\n"
+	"  --rate N          ... at most N times a second (100)\n"
+	"  --keep TIME       flight recorder: the last 60s are held, or 5m, 1h\n"
+	"  --budget SIZE     ... in at most 2G of the store\n"
+	"  --no-flight       no flight recorder\n";
 
 static const char disable_usage[] =
 	"usage: krrctl [--vm NAME] disable\n"
 	"\n"
-	"Takes back what was enabled.\n";
+	"Takes back what was enabled.  What the flight recorder holds is dropped: \"krrctl\n"
+	"save\" keeps it.\n";
+
+static const char save_usage[] =
+	"usage: krrctl [--vm NAME] save [--last TIME] [--note TEXT]\n"
+	"\n"
+	"Makes a recording of what the flight recorder holds.\n"
+	"\n"
+	"  --last TIME       of the last 20s, 5m, ... and what belongs to it; all if not given\n"
+	"  --note TEXT       why, for krrctl info\n";
 
 static const char status_usage[] =
 	"usage: krrctl [--vm NAME] status [--json]\n"
@@ -123,6 +139,43 @@ int cmd_mark(int argc, char **argv)
 	return usage_code(ask(KRR_FR_MARK, argv[1], (uint32_t)strlen(argv[1]) + 1, &reply));
 }
 
+static const struct option save_options[] = {
+	{ "last", required_argument, NULL, 'l' },
+	{ "note", required_argument, NULL, 'n' },
+	{ NULL, 0, NULL, 0 },
+};
+
+int cmd_save(int argc, char **argv)
+{
+	__free_ptr char *reply = NULL, *line = NULL;
+	const char *note = "";
+	uint64_t ms = 0;
+	int opt, status;
+
+	if (usage_wanted(argc, argv))
+		return usage_help(save_usage);
+	while ((opt = getopt_long(argc, argv, "", save_options, NULL)) >= 0) {
+		if (opt == 'n') {
+			note = optarg;
+		} else if (opt != 'l') {
+			return usage_error(save_usage);
+		} else if (krr_parse_ms(optarg, &ms) || !ms) {
+			krr_err("save: --last \"%s\": a time is expected, e.g. 20s", optarg);
+			return KRR_EXIT_USAGE;
+		}
+	}
+	if (optind != argc)
+		return usage_error(save_usage);
+	line = krr_strf("%" PRIu64 " %s", ms, note);
+	if (strlen(line) > SAVE_MAX) {
+		krr_err("save: a note has up to %d characters", SAVE_MAX - 24);
+		return KRR_EXIT_USAGE;
+	}
+	verbs_before_save();
+	status = usage_code(ask(KRR_FR_KEEP, line, (uint32_t)strlen(line) + 1, &reply));
+	return status ? status : verbs_after_save();
+}
+
 /* Ask for JSON. Return: it, or NULL (said on stderr) and @status. */
 static json_t *ask_json(uint32_t type, int *status)
 {
@@ -196,6 +249,7 @@ static void print_programs(const json_t *programs)
 static void print_status(const json_t *root)
 {
 	printf("recorder   %s\n", text_of(json_object_get(root, "recorder"), "state"));
+	verbs_print_flight();
 	printf("enabled    %s\n", *text_of(root, "options") ? text_of(root, "options") : "nothing");
 	if (*text_of(root, "missing"))
 		printf("missing    %s\n", text_of(root, "missing"));
@@ -224,6 +278,8 @@ int cmd_status(int argc, char **argv)
 	if (argc > 2 || (argc == 2 && !is_json(argv[1])))
 		return usage_error(status_usage);
 	root = ask_json(KRR_FR_POLICY, &status);
+	if (root && argc == 2)
+		verbs_add_flight(root);
 	if (root && argc == 2)
 		status = print_json(root);
 	else if (root)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The verbs of krrctl on the host. */
 #include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
 #include <string.h>
 
 #include "krrctl/krrctl.h"
@@ -9,9 +11,11 @@
 #include "vmm/salvage.h"
 #include "vmm/vm.h"
 
+#define SAVE_MS	60000u
+
 static const char *vm_name;	/* --vm */
 
-const char verbs_note[] = "  --vm NAME before enable, disable, status, subsys and mark: in this VM\n\n"
+const char verbs_note[] = "  --vm NAME before enable, disable, status, subsys, mark and save: in this VM\n\n"
 	"Recordings are in $KRR_STORE, or ~/.local/share/krr.\n";
 
 /* What looks at the store seals first what was cut off. */
@@ -60,4 +64,82 @@ int verbs_open_link(struct krr_link **link)
 	err = vm_open_link(vm_name, KRR_PORT_CONTROL, &vm, link);
 	krr_vm_free(&vm);
 	return err;
+}
+
+/* --- what krrd --host says of the flight recorder ------------------------------------- */
+
+static json_t *flight_status(void)
+{
+	__free_ptr char *dir = krr_runtime_dir();
+	__free_ptr char *path = krr_strf("%s/%s/flight.json", dir, vm_name ? vm_name : "");
+
+	return json_load_file(path, 0, NULL);
+}
+
+static uint64_t number_of(const json_t *o, const char *key)
+{
+	return (uint64_t)json_integer_value(json_object_get(o, key));
+}
+
+static uint64_t kept_before;
+
+/** verbs_before_save() - note what has been kept until now */
+void verbs_before_save(void)
+{
+	json_t *f = flight_status();
+
+	kept_before = number_of(f, "kept");
+	json_decref(f);
+}
+
+/**
+ * verbs_after_save() - wait for the recording, and print its name
+ *
+ * Return: exit status.
+ */
+int verbs_after_save(void)
+{
+	uint64_t deadline = krr_now_ns() + SAVE_MS * 1000000ull;
+	bool done = false;
+	json_t *f;
+
+	while (!done && krr_now_ns() < deadline) {
+		krr_sleep_ms(100);
+		f = flight_status();
+		done = number_of(f, "kept") > kept_before;
+		if (done)
+			puts(json_string_value(json_object_get(f, "last")) ?: "?");
+		json_decref(f);
+	}
+	if (done)
+		return KRR_EXIT_OK;
+	krr_err("the flight recorder of VM \"%s\" kept nothing within %u s; is one running? krrctl "
+		"--vm %s status tells, and what it says itself is in its krrd.log", vm_name,
+		SAVE_MS / 1000, vm_name);
+	return KRR_EXIT_TIMEOUT;
+}
+
+/** verbs_print_flight() - a line on what it holds, if it runs */
+void verbs_print_flight(void)
+{
+	json_t *f = flight_status(), *p = json_object_get(f, "pauses");
+
+	if (f)
+		printf("flight     %.1f s in %" PRIu64 " epochs, %" PRIu64 " of %" PRIu64 " MiB; paused "
+		       "%" PRIu64 " ms (median), %" PRIu64 " ms (most); kept %" PRIu64 "%s%s\n",
+		       (double)number_of(f, "held_ms") / 1000, number_of(f, "epochs"),
+		       number_of(f, "bytes") >> 20, number_of(f, "budget") >> 20,
+		       number_of(p, "median_ms"), number_of(p, "max_ms"), number_of(f, "kept"),
+		       number_of(f, "kept") ? ", last " : "",
+		       json_string_value(json_object_get(f, "last")) ?: "");
+	json_decref(f);
+}
+
+/** verbs_add_flight() - the same as a member "flight" of @status */
+void verbs_add_flight(json_t *status)
+{
+	json_t *f = flight_status();
+
+	if (f)
+		json_object_set_new(status, "flight", f);
 }

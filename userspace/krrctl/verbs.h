@@ -3,6 +3,7 @@
 #ifndef KRR_VERBS_H
 #define KRR_VERBS_H
 
+#include <jansson.h>
 #include <stdbool.h>
 
 struct krr_link;
@@ -32,12 +33,20 @@ int cmd_disable(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_subsys(int argc, char **argv);
 int cmd_mark(int argc, char **argv);
+int cmd_save(int argc, char **argv);
+
+/* The host knows more of the flight recorder than krrd does. */
+void verbs_before_save(void);
+int verbs_after_save(void);
+void verbs_print_flight(void);
+void verbs_add_flight(json_t *status);
 
 #define VERBS_OF_KRRD									     \
 	{ "enable",	cmd_enable,	NULL,	"annotate recordings, look for what is wrong" }, \
 	{ "disable",	cmd_disable,	NULL,	"no longer" },				     \
 	{ "status",	cmd_status,	NULL,	"what is enabled, and what it counted" },     \
 	{ "subsys",	cmd_subsys,	NULL,	"what can be enabled, with all fields" },     \
-	{ "mark",	cmd_mark,	NULL,	"put a name into the log" }
+	{ "mark",	cmd_mark,	NULL,	"put a name into the log" },		     \
+	{ "save",	cmd_save,	NULL,	"keep what the flight recorder holds" }
 
 #endif /* KRR_VERBS_H */

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 
 #include "krrd/control.h"
+#include "krrd/flight.h"
 #include "krrd/krrd.h"
 #include "krrd/notify.h"
 #include "krrd/parts.h"
@@ -89,8 +90,12 @@ static int spawn(struct commands *c, char **argv)
 static int start_recording(struct commands *c, const char *name)
 {
 	__free_ptr char *text = NULL;
-	int err = *name ? control("start", name) : 0;
+	int err;
 
+	if (!*name)
+		return 0;
+	flight_end();
+	err = control("start", name);
 	if (!err)
 		return 0;
 	text = control_error("start", err);

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "krrd/control.h"
+#include "krrd/flight.h"
 #include "krrd/krrd.h"
 #include "krrd/notify.h"
 #include "krrd/parts.h"
@@ -99,11 +100,17 @@ static void handle(void *ctx, struct port *port, uint32_t type, uint8_t *payload
 		port_hello(port, payload, len, !control_there());
 		return;
 	case KRR_FR_START:
+		flight_end();
 		if (!do_control(g, "start", string_of(text, len)))
 			port_reply(g->from, 0, "");
 		return;
 	case KRR_FR_STOP:
 		if (!do_control(g, "stop", ""))
+			port_reply(g->from, 0, "");
+		policy_stopped();
+		return;
+	case KRR_FR_KEEP:
+		if (!do_control(g, "keep", string_of(text, len)))
 			port_reply(g->from, 0, "");
 		return;
 	case KRR_FR_MARK:

@@ -16,6 +16,7 @@
 
 #include "bpf/records.h"
 #include "krrd/control.h"
+#include "krrd/flight.h"
 #include "krrd/policy.h"
 #include "krrd/programs.h"
 #include "lib/predicate.h"
@@ -48,6 +49,7 @@ struct policy {
 	struct trigger trigger[KRR_NR_SUBSYS * KRR_MAX_TRIGGERS];
 	unsigned int triggers;
 	struct krr_rule *last;	/* of --when; for --then and --rate */
+	struct flight flight;
 
 	char *options;		/* for people */
 	struct krr_programs *programs;
@@ -193,16 +195,46 @@ static bool mark_ok(const char *name)
 	return *name && !*p;
 }
 
+static const struct {
+	const char *name;
+	uint32_t action;
+} actions[] = {
+	{ "mark", KRR_ACT_MARK },
+	{ "keep", KRR_ACT_KEEP },
+	{ "start", KRR_ACT_START },
+	{ "stop", KRR_ACT_STOP },
+};
+
+/* ACTION or ACTION:NAME; a mark needs a name */
 static int set_then(struct policy *p, const char *arg, char **text)
 {
+	size_t len = strcspn(arg, ":"), i;
+	const char *name = arg[len] ? arg + len + 1 : NULL;
+
 	if (!p->last)
 		return no(text, "--then %s: the --when that it is for comes before it", arg);
-	if (strncmp(arg, "mark:", 5) || !mark_ok(arg + 5) ||
-	    strlen(arg + 5) >= KRR_RULE_NAME)
-		return no(text, "--then \"%s\": mark:NAME is expected, with a name of up to %d "
-			  "characters (A-Z a-z 0-9 . _ -)", arg, KRR_RULE_NAME - 1);
-	name_rule(p->last, arg + 5);
+	for (i = 0; i < ARRAY_SIZE(actions); i++)
+		if (!strncmp(arg, actions[i].name, len) && !actions[i].name[len])
+			break;
+	if (i == ARRAY_SIZE(actions) || (!name && actions[i].action == KRR_ACT_MARK) ||
+	    (name && (!mark_ok(name) || strlen(name) >= KRR_RULE_NAME)))
+		return no(text, "--then \"%s\": mark:NAME, keep, keep:NAME, start or stop is "
+			  "expected, with a name of up to %d characters (A-Z a-z 0-9 . _ -)", arg,
+			  KRR_RULE_NAME - 1);
+	p->last->action = actions[i].action;
+	if (name)
+		name_rule(p->last, name);
 	return 0;
+}
+
+static char *then_text(const struct krr_rule *rule)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(actions) && actions[i].action != rule->action; i++)
+		;
+	return krr_strf("%s:%.*s", actions[i % ARRAY_SIZE(actions)].name,
+			(int)sizeof(rule->name), rule->name);
 }
 
 static int set_rate(struct policy *p, const char *arg, char **text)
@@ -225,6 +257,9 @@ static const struct option options[] = {
 	{ "when", required_argument, NULL, 'w' },
 	{ "then", required_argument, NULL, 't' },
 	{ "rate", required_argument, NULL, 'r' },
+	{ "keep", required_argument, NULL, 'k' },
+	{ "budget", required_argument, NULL, 'b' },
+	{ "no-flight", no_argument, NULL, 'n' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -243,6 +278,13 @@ static int take_option(struct policy *p, int opt, char *arg, char **text)
 		return add_when(p, arg, text);
 	case 't':
 		return set_then(p, arg, text);
+	case 'k':
+		return flight_option(&p->flight, "--keep", arg, text);
+	case 'b':
+		return flight_option(&p->flight, "--budget", arg, text);
+	case 'n':
+		p->flight.wanted = false;
+		return 0;
 	default:
 		return set_rate(p, arg, text);
 	}
@@ -367,6 +409,15 @@ static int check(const struct policy *p, char **text)
 	return 0;
 }
 
+/* The programs look for these while nothing is recorded. */
+static void count_starts(struct krr_policy *rules)
+{
+	unsigned int i;
+
+	for (i = 0; i < rules->nr_triggers; i++)
+		rules->nr_starts += rules->trigger[i].action == KRR_ACT_START;
+}
+
 static int start(struct policy *p, const char *words, size_t len, char **text)
 {
 	struct krr_watch watch[KRR_NR_SUBSYS];
@@ -380,6 +431,7 @@ static int start(struct policy *p, const char *words, size_t len, char **text)
 		err = add_filters(p, i, text);
 		if (err)
 			return err;
+		count_starts(&p->rules[i]);
 		watch[n++] = (struct krr_watch){ krr_schema_by_id(i)->name, &p->rules[i] };
 	}
 	return krr_programs_start(watch, n, words, len, &p->programs, text);
@@ -417,14 +469,21 @@ static int make(struct policy *p, char **words, char **text)
 {
 	__free_ptr char *packed = NULL;
 	size_t len = pack(words, &packed);
+	bool flies = false;
 	int err;
 
+	p->flight = (struct flight){ true, FLIGHT_KEEP_MS, FLIGHT_BUDGET_MIB };
 	krr_schema_add_kernel_btf(KERNEL_BTF);
 	err = parse(p, words, text);
 	if (!err)
 		err = check(p, text);
-	if (!err && !p->adopted)
+	if (err || p->adopted)
+		return err;
+	err = flight_begin(&p->flight, &flies, text);
+	if (!err)
 		err = start(p, packed, len, text);
+	if (err && flies)
+		flight_end();
 	return err;
 }
 
@@ -519,11 +578,22 @@ int policy_adopt(char **text)
 	return 0;
 }
 
-/** policy_disable() - detach all programs */
+/** policy_disable() - detach all programs, end the flight recorder */
 void policy_disable(void)
 {
+	flight_end();
 	release(active);
 	active = NULL;
+}
+
+/** policy_stopped() - a recording has ended: the flight recorder goes on, if it is wanted */
+void policy_stopped(void)
+{
+	__free_ptr char *text = NULL;
+	bool begun;
+
+	if (active && flight_begin(&active->flight, &begun, &text))
+		krr_err("%s", text);
 }
 
 /* --- what there is -------------------------------------------------------------- */
@@ -542,15 +612,18 @@ static json_t *triggers_of(uint32_t subsys, const struct krr_counts *counts)
 	const struct krr_rule_count *c;
 	const struct trigger *t;
 	unsigned int i;
+	char *then;
 
 	for (i = 0; i < active->triggers; i++) {
 		t = &active->trigger[i];
 		if (t->subsys != subsys)
 			continue;
 		c = &counts->trigger[t->index];
-		json_array_append_new(list, json_pack("{s:s,s:o,s:I,s:I}", "when", t->when, "then",
-			json_sprintf("mark:%s", active->rules[subsys].trigger[t->index].name),
-			"hits", (json_int_t)c->hits, "suppressed", (json_int_t)c->suppressed));
+		then = then_text(&active->rules[subsys].trigger[t->index]);
+		json_array_append_new(list, json_pack("{s:s,s:s,s:I,s:I}", "when", t->when,
+			"then", then, "hits", (json_int_t)c->hits,
+			"suppressed", (json_int_t)c->suppressed));
+		free(then);
 	}
 	return list;
 }

@@ -10,6 +10,7 @@ int policy_enable(char **words, char **text);
 int policy_adopt(char **text);
 int policy_enable_files(const char *pattern, char **text);
 void policy_disable(void);
+void policy_stopped(void);
 char *policy_status(void);
 char *policy_subsys(void);
 

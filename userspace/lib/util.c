@@ -134,6 +134,39 @@ void krr_sleep_ms(unsigned int ms)
 }
 
 /**
+ * krr_parse_ms() - a time: a number with ms, s, m or h behind it; seconds if nothing is
+ * @text: what somebody typed
+ * @ms: result
+ *
+ * Return: 0, or -EINVAL.
+ */
+int krr_parse_ms(const char *text, uint64_t *ms)
+{
+	static const struct { const char *name; uint64_t ms; } units[] = {
+		{ "ms", 1 }, { "s", 1000 }, { "", 1000 }, { "m", 60000 }, { "h", 3600000 },
+	};
+	char *end;
+	uint64_t n;
+	size_t i;
+
+	if (*text < '0' || *text > '9')
+		return -EINVAL;
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (errno)
+		return -EINVAL;
+	for (i = 0; i < ARRAY_SIZE(units); i++) {
+		if (strcmp(end, units[i].name))
+			continue;
+		if (n > UINT64_MAX / units[i].ms)
+			return -EINVAL;
+		*ms = n * units[i].ms;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+/**
  * krr_parse_u64() - a number in decimal, or in hex after 0x
  * @text: the whole of it must be a number
  * @value: result

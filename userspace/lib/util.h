@@ -62,6 +62,7 @@ uint64_t krr_now_ns(void);
 void krr_sleep_ms(unsigned int ms);
 
 int krr_parse_size(const char *text, uint64_t *bytes);
+int krr_parse_ms(const char *text, uint64_t *ms);
 int krr_parse_u64(const char *text, uint64_t *value);
 
 int krr_mkdirs(const char *path, mode_t mode);

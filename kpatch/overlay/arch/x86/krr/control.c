@@ -111,12 +111,14 @@ static ssize_t krr_read(struct file *file, char __user *buf, size_t len, loff_t 
 {
 	/* only what is the same in replay */
 	bool on = krr_on();
-	char text[1400];
+	char text[1400], flight[32] = "0";
 	int n;
 
-	n = scnprintf(text, sizeof(text), "state=%s\nflight=%u\ncpus=%u\nring_bytes=%llu\n%s%s%s",
+	if (on && krr_hdr->flight)
+		scnprintf(flight, sizeof(flight), "%u %u", krr_hdr->keep_ms, krr_hdr->budget_mib);
+	n = scnprintf(text, sizeof(text), "state=%s\nflight=%s\ncpus=%u\nring_bytes=%llu\n%s%s%s",
 		      on ? state_names[KRR_ST_RECORDING] : state_names[KRR_ST_IDLE],
-		      on && krr_hdr->flight, krr_hdr->nr_cpus, krr_hdr->ring_bytes,
+		      flight, krr_hdr->nr_cpus, krr_hdr->ring_bytes,
 		      on ? "" : "message=", on ? "" : krr_hdr->message, on ? "" : "\n");
 	return simple_read_from_buffer(buf, len, pos, text, n);
 }
