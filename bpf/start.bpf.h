@@ -37,7 +37,7 @@ static __noinline void krr_started(u64 who, const volatile void *what, u64 note)
 	struct krr_start_key key = { who, (u64)what };
 	struct krr_start start = { .note = note };
 
-	if (!krr_recorded())
+	if (!krr_wanted())
 		return;
 	start.ns = bpf_ktime_get_ns();
 	bpf_map_update_elem(&starts, &key, &start, BPF_ANY);
@@ -50,7 +50,7 @@ static __noinline bool krr_ended(u64 who, const volatile void *what, struct krr_
 	struct krr_start *found;
 
 	start->ns = start->note = 0;
-	if (!krr_recorded())
+	if (!krr_wanted())
 		return false;
 	found = bpf_map_lookup_elem(&starts, &key);
 	if (!found)

@@ -35,7 +35,7 @@ static __always_inline void get_args(u64 *args, const struct pt_regs *regs)
 
 static __always_inline bool is_ours(void)
 {
-	return krr_recorded() && !(bpf_get_current_task_btf()->thread_info.status & TS_COMPAT);
+	return krr_wanted() && !(bpf_get_current_task_btf()->thread_info.status & TS_COMPAT);
 }
 
 SEC("tp_btf/sys_enter")

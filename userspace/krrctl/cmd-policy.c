@@ -75,8 +75,10 @@ static int ask(uint32_t type, const void *payload, uint32_t len, char **reply)
 	err = verbs_open_link(&link);
 	if (!err) {
 		err = krr_link_ask(link, type, payload, len, reply, ANSWER_MS);
-		if (err)
+		if (err) {
+			verbs_explain();
 			krr_err("%s", *reply && **reply ? *reply : strerror(-err));
+		}
 	}
 	krr_link_close(link);
 	return err;

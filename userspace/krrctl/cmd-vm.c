@@ -102,17 +102,18 @@ static int vm_exec(const char *name, char **command)
 	return err ? krr_exit_code(err) : status;
 }
 
-static off_t size_of(const char *path)
+/** vm_said() - bytes that the owner of a VM has said until now, for vm_print_said() */
+off_t vm_said(const struct krr_vm *vm)
 {
 	struct stat st;
 
-	return stat(path, &st) < 0 ? 0 : st.st_size;
+	return stat(vm->krrd_log, &st) < 0 ? 0 : st.st_size;
 }
 
-/* What the VM's owner said meanwhile: the guest knows that it failed, not why. */
-static void print_since(const char *path, off_t from)
+/** vm_print_said() - what it said since: the guest knows that it failed, not why */
+void vm_print_said(const struct krr_vm *vm, off_t from)
 {
-	__close_fd int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	__close_fd int fd = open(vm->krrd_log, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	char text[4096];
 	ssize_t n = fd < 0 ? -1 : pread(fd, text, sizeof(text), from);
 
@@ -130,10 +131,10 @@ static int request(const char *name, uint32_t type, const char *text)
 
 	err = vm_open_link(name, KRR_PORT_CONTROL, &vm, &link);
 	if (!err) {
-		said = size_of(vm.krrd_log);
+		said = vm_said(&vm);
 		err = krr_link_request(link, type, text, &reply, ANSWER_MS);
 		if (err)
-			print_since(vm.krrd_log, said);
+			vm_print_said(&vm, said);
 		if (err)
 			krr_err("%s", reply && *reply ? reply : strerror(-err));
 	}

@@ -31,6 +31,8 @@ int cmd_stop(int argc, char **argv);
 
 /* cmd-vm.c */
 struct krr_vm;
+off_t vm_said(const struct krr_vm *vm);
+void vm_print_said(const struct krr_vm *vm, off_t from);
 int vm_open_link(const char *name, enum krr_port port, struct krr_vm *vm, struct krr_link **link);
 
 /* session.c: a command in a guest, with its output passed through */

@@ -14,6 +14,8 @@
 #define SAVE_MS	60000u
 
 static const char *vm_name;	/* --vm */
+static struct krr_vm used_vm;	/* of verbs_open_link() */
+static off_t said_before;
 
 const char verbs_note[] = "  --vm NAME before enable, disable, status, subsys, mark and save: in this VM\n\n"
 	"Recordings are in $KRR_STORE, or ~/.local/share/krr.\n";
@@ -54,16 +56,23 @@ int verbs_use_vm(const char *name)
  */
 int verbs_open_link(struct krr_link **link)
 {
-	struct krr_vm vm;
 	int err;
 
 	if (!vm_name) {
 		krr_err("which VM? krrctl --vm NAME ...; krrctl vm ls names those that run");
 		return -EINVAL;
 	}
-	err = vm_open_link(vm_name, KRR_PORT_CONTROL, &vm, link);
-	krr_vm_free(&vm);
+	krr_vm_free(&used_vm);
+	err = vm_open_link(vm_name, KRR_PORT_CONTROL, &used_vm, link);
+	if (!err)
+		said_before = vm_said(&used_vm);
 	return err;
+}
+
+/** verbs_explain() - a request failed: what the recorder said about it, on stderr */
+void verbs_explain(void)
+{
+	vm_print_said(&used_vm, said_before);
 }
 
 /* --- what krrd --host says of the flight recorder ------------------------------------- */

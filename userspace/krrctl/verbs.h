@@ -20,6 +20,7 @@ extern const struct verb verbs[];	/* the last one has no name */
 extern const char verbs_note[];
 int verbs_use_vm(const char *name);
 int verbs_open_link(struct krr_link **link);
+void verbs_explain(void);
 
 /* main.c: --help goes to stdout and is no error */
 int usage_error(const char *usage);

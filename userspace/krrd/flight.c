@@ -91,6 +91,14 @@ int flight_begin(const struct flight *f, bool *begun, char **text)
 	return err;
 }
 
+/** flight_running() - does it run? */
+bool flight_running(void)
+{
+	__free_ptr char *now = running();
+
+	return now;
+}
+
 /** flight_end() - end it, if it runs; what it holds is not kept */
 void flight_end(void)
 {

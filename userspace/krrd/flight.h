@@ -16,6 +16,7 @@ struct flight {
 
 int flight_option(struct flight *f, const char *option, const char *arg, char **text);
 int flight_begin(const struct flight *f, bool *begun, char **text);
+bool flight_running(void);
 void flight_end(void);
 
 #endif /* KRRD_FLIGHT_H */

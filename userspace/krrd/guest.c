@@ -78,6 +78,14 @@ static void do_enable(struct guest *g, char *payload, uint32_t len)
 	port_reply(g->from, err, text ? text : err ? strerror(-err) : "");
 }
 
+static void do_keep(struct guest *g, const char *line)
+{
+	if (!flight_running())
+		port_reply(g->from, -ENODEV, "save: no flight recorder runs; krrctl enable begins one");
+	else if (!do_control(g, "keep", line))
+		port_reply(g->from, 0, "");
+}
+
 static void reply_json(struct guest *g, char *json)
 {
 	port_reply(g->from, 0, json);
@@ -110,8 +118,7 @@ static void handle(void *ctx, struct port *port, uint32_t type, uint8_t *payload
 		policy_stopped();
 		return;
 	case KRR_FR_KEEP:
-		if (!do_control(g, "keep", string_of(text, len)))
-			port_reply(g->from, 0, "");
+		do_keep(g, string_of(text, len));
 		return;
 	case KRR_FR_MARK:
 		if (!do_control(g, "mark", string_of(text, len)))
