@@ -49,8 +49,10 @@ _krrctl_options()
 	verify)		echo '--timeout --json --quiet --help' ;;
 	dump)		echo '--cpu --kind --subsys --match --from --to --json --help' ;;
 	export)		echo '--perfetto --from --to --help' ;;
-	enable)		echo '--subsys --comm --cgroup --port --when --then --rate --help' ;;
+	enable)		echo '--subsys --comm --cgroup --port --when --then --rate --keep --budget
+				--no-flight --help' ;;
 	status|subsys)	echo '--json --help' ;;
+	save)		echo '--last --note --help' ;;
 	gdb)		echo '--at --help' ;;
 	vm-start)	echo "$machine" ;;
 	*)		echo '--help' ;;
@@ -77,12 +79,17 @@ _krrctl_argument()
 	--mem)		_krrctl_words '512M 1G 2G 3G' ;;
 	--kind)		_krrctl_words 'stop acquire yield irq entry tsc random port mmio apic msr reg
 				iodata uread ufault uatomic virtio vbuf pageread annotate panic
-				uread4 fpu mark' ;;
+				uread4 fpu mark shared epoch keep' ;;
 	--subsys)	_krrctl_words 'all net block fs mm sched irq syscall security error' ;;
+	--then)		compopt -o nospace 2>/dev/null
+			_krrctl_words 'mark: keep keep: start stop' ;;
+	--keep)		_krrctl_words '30s 60s 5m 1h' ;;
+	--budget)	_krrctl_words '1G 2G 4G 8G' ;;
+	--last)		_krrctl_words '10s 20s 60s 5m' ;;
 	--vm)		_krrctl_words "$(_krrctl_vms)" ;;
 	--kernel|--initrd|--rootfs|--disk|--share) _krrctl_files ;;
 	--append|--record|--timeout|--boot-timeout|--cpu|--from|--to|--at|--until|--match|--comm|--cgroup|\
-	--port|--when|--then|--rate) COMPREPLY=() ;;
+	--port|--when|--rate|--note) COMPREPLY=() ;;
 	*)		return 1 ;;
 	esac
 }
@@ -104,7 +111,7 @@ _krrctl_vm()
 _krrctl()
 {
 	local verbs='doctor run replay verify ls info report dump export rm gdb vm record stop
-		enable disable status subsys mark'
+		enable disable status subsys mark save'
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]:-} i
 
 	COMPREPLY=()
@@ -113,7 +120,7 @@ _krrctl()
 		return
 	fi
 	if [ "$verb" = --vm ] && [ "$COMP_CWORD" -eq 3 ]; then
-		_krrctl_words 'enable disable status subsys mark'
+		_krrctl_words 'enable disable status subsys mark save'
 		return
 	fi
 	[ "$verb" != --vm ] || verb=${COMP_WORDS[3]:-}
@@ -125,13 +132,13 @@ _krrctl()
 		fi
 	done
 	case $verb in
-	run|replay|verify|dump|export|gdb|vm|enable|'')
+	run|replay|verify|dump|export|gdb|vm|enable|save|'')
 		! _krrctl_argument "$prev" || return 0 ;;
 	esac
 	case $verb,$cur in
 	vm,*)	_krrctl_vm ;;
 	record,-*|stop,-*|rm,-*|*,-*) _krrctl_words "$(_krrctl_options "$verb")" ;;
-	enable,*) _krrctl_words "$(_krrctl_options enable)" ;;
+	enable,*|save,*) _krrctl_words "$(_krrctl_options "$verb")" ;;
 	subsys,*) _krrctl_words 'net block fs mm sched irq syscall security error' ;;
 	replay,*|verify,*|info,*|dump,*|report,*|export,*|gdb,*) _krrctl_words "$(_krrctl_recordings)" ;;
 	rm,*)	_krrctl_words "$(_krrctl_recordings all)" ;;
