@@ -4,7 +4,7 @@
 # when it is asked, when a rule is hit, when the guest panics or hangs, and when QEMU or
 # the recorder are killed
 . "$(dirname "$0")/lib.sh"
-plan 68
+plan 70
 
 crash=/sys/kernel/debug/provoke-crash/DIRECT
 runtime=${XDG_RUNTIME_DIR:-/run}/krr
@@ -90,6 +90,9 @@ exits 3 "a budget that is too small" "$krrctl" --vm "$vm" enable --subsys net --
 says "more than the budget of 8 MiB" "says how much is needed"
 
 # rules that start and stop
+exits 2 "a rule that starts is refused while it flies" "$krrctl" --vm "$vm" enable --subsys syscall \
+	--when 'syscall.nr == sync' --then start
+says "--no-flight is needed" "and says what is missing"
 ok "rules start and stop" "$krrctl" --vm "$vm" enable --subsys syscall --no-flight \
 	--when 'syscall.nr == sync' --then start --when 'syscall.nr == syncfs' --then stop
 "$krrctl" vm exec "$vm" -- /bin/sh -c 'sync; sleep 1; /tests/pipe 1; sync -f /; sleep 2'

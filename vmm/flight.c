@@ -462,6 +462,7 @@ int krr_flight_last(int dirfd, struct krr_decoder *d, struct krr_log_writer **lo
 {
 	uint32_t least, greatest;
 	__free_ptr char *name = NULL;
+	int err;
 
 	krr_decoder_init(d);
 	if (!find_epochs(dirfd, "krr", &least, &greatest))
@@ -470,14 +471,36 @@ int krr_flight_last(int dirfd, struct krr_decoder *d, struct krr_log_writer **lo
 		/* an epoch without events begins where the one before ends */
 		__free_ptr char *before = krr_epoch_file(greatest - 1, "krr");
 		struct krr_log_writer *w;
-		int err = krr_log_resume(dirfd, before, true, d, &w);
 
+		err = krr_log_resume(dirfd, before, true, d, &w);
 		if (err)
 			return err;
 		krr_log_writer_free(w);
 	}
 	name = krr_epoch_file(greatest, "krr");
-	return krr_log_resume(dirfd, name, true, d, log);
+	err = krr_log_resume(dirfd, name, true, d, log);
+	/* nothing says where in the stream it begins */
+	if (!err && greatest && !d->number) {
+		krr_log_writer_free(*log);
+		*log = NULL;
+		return -ENODATA;
+	}
+	return err;
+}
+
+/* Milliseconds from the start of epoch @first to the last event of @last, by the files' times. */
+static uint64_t time_between(int dirfd, uint32_t first, uint32_t last)
+{
+	__free_ptr char *from = krr_epoch_file(first, "state"), *to = krr_epoch_file(last, "krr");
+	struct stat a, b;
+	int64_t ms;
+
+	if (fstatat(dirfd, from, &a, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fstatat(dirfd, to, &b, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	ms = (b.st_mtim.tv_sec - a.st_mtim.tv_sec) * 1000 +
+	     (b.st_mtim.tv_nsec - a.st_mtim.tv_nsec) / 1000000;
+	return ms < 0 ? 0 : (uint64_t)ms;
 }
 
 /**
@@ -498,5 +521,6 @@ int krr_flight_all(int dirfd, struct krr_keeping *k)
 	k->base = k->first = least;
 	k->last = greatest;
 	k->end = KRR_NO_EPOCH;
+	k->duration_ms = time_between(dirfd, least, greatest);
 	return least > greatest ? -ENODATA : find_offset(dirfd, least, &k->offset);
 }

@@ -29,6 +29,7 @@
 #define STATUS_MS	500u
 #define PAUSES		256	/* the last ones are remembered */
 #define RULE_MS		10000u	/* a rule has no more than one recording made in so long */
+#define RULES		32u	/* that are told apart */
 
 /* What somebody asked to be kept. */
 struct request {
@@ -53,9 +54,13 @@ struct krr_keeper {
 	struct krr_keeping job;
 	int job_err;
 
-	uint64_t rule_ns;		/* the last request of a rule */
+	struct {
+		char name[KRR_DEV_LEN];
+		uint64_t ns;		/* of its last request */
+	} rule[RULES];			/* a ring */
+	unsigned int rules;
 	unsigned int suppressed;	/* requests of rules that came too soon */
-	unsigned int kept;		/* recordings made */
+	unsigned int kept, failed;	/* recordings made */
 	char last[KRR_NAME_MAX + 1];
 	uint64_t pause_ms[PAUSES];
 	unsigned int pauses;		/* in all */
@@ -89,12 +94,13 @@ static void tell(struct krr_keeper *k)
 	__free_ptr char *path = krr_strf("%s/flight.json", k->vm->dir);
 	__free_ptr char *tmp = krr_strf("%s.tmp", path);
 	uint64_t now = krr_now_ns();
-	json_t *root = json_pack("{s:s,s:i,s:I,s:I,s:I,s:I,s:i,s:i,s:s,s:b,s:o}",
+	json_t *root = json_pack("{s:s,s:i,s:I,s:I,s:I,s:I,s:i,s:i,s:i,s:s,s:b,s:o}",
 		"name", k->rec->name, "epochs", (int)k->f.epochs,
 		"held_ms", (json_int_t)((now - k->f.epoch[0].began_ns) / NS_PER_MS),
 		"keep_ms", (json_int_t)(k->f.keep_ns / NS_PER_MS),
 		"bytes", (json_int_t)krr_flight_bytes(&k->f), "budget", (json_int_t)k->f.budget,
-		"kept", (int)k->kept, "suppressed", (int)k->suppressed, "last", k->last,
+		"kept", (int)k->kept, "failed", (int)k->failed,
+		"suppressed", (int)k->suppressed, "last", k->last,
 		"keeping", k->working || k->request.there || k->at_border.there,
 		"pauses", pauses_json(k));
 
@@ -143,12 +149,31 @@ void krr_keeper_ask(struct krr_keeper *k, const char *label, const char *why, ui
 
 	if (q->there) {
 		q->since_ns = since < q->since_ns ? since : q->since_ns;
+		q->due_ns = now ? 0 : q->due_ns;
 		return;
 	}
 	*q = (struct request){
 		.there = true, .label = clean(label), .why = krr_strf("%s", why),
 		.since_ns = since, .due_ns = now ? 0 : t + TAIL_MS * NS_PER_MS,
 	};
+}
+
+static bool too_soon(struct krr_keeper *k, const char *name)
+{
+	uint64_t now = krr_now_ns();
+	unsigned int i;
+
+	for (i = 0; i < k->rules && i < RULES && strcmp(k->rule[i].name, name); i++)
+		;
+	if (i < k->rules && i < RULES) {
+		if (now - k->rule[i].ns < RULE_MS * NS_PER_MS)
+			return true;
+	} else {
+		i = k->rules++ % RULES;
+		snprintf(k->rule[i].name, sizeof(k->rule[i].name), "%s", name);
+	}
+	k->rule[i].ns = now;
+	return false;
 }
 
 static void see_rule(struct krr_keeper *k, const struct krr_event *ev)
@@ -164,12 +189,11 @@ static void see_rule(struct krr_keeper *k, const struct krr_event *ev)
 	memcpy(&mark, record, (size_t)len < sizeof(mark) ? (size_t)len : sizeof(mark));
 	if (!(mark.action & KRR_ACT_KEEP))
 		return;
-	if (k->rule_ns && krr_now_ns() - k->rule_ns < RULE_MS * NS_PER_MS) {
+	name = krr_printable(mark.name, sizeof(mark.name));
+	if (too_soon(k, name)) {
 		k->suppressed++;
 		return;
 	}
-	k->rule_ns = krr_now_ns();
-	name = krr_printable(mark.name, sizeof(mark.name));
 	why = krr_strf("rule %s", name);
 	krr_keeper_ask(k, name, why, 0, false);
 }
@@ -215,6 +239,8 @@ static void note_kept(struct krr_keeper *k)
 		k->kept++;
 		snprintf(k->last, sizeof(k->last), "%s", k->job.name);
 		krr_info("kept \"%s\": %s", k->job.name, k->job.why ? k->job.why : "");
+	} else {
+		k->failed++;
 	}
 	krr_keeping_free(&k->job);
 	tell(k);
@@ -275,6 +301,7 @@ static void keep_to_border(struct krr_keeper *k)
 	size_t border = k->f.epochs - 1;
 	size_t i = krr_flight_since(&k->f, q->since_ns);
 
+	join(k);
 	describe(k, i < border ? i : border - 1, border - 1, q->label, q->why, KRR_KEPT);
 	q->why = NULL;
 	k->job.end = k->f.epoch[border].number;
@@ -432,6 +459,12 @@ int krr_keeper_tick(struct krr_keeper *k, off_t console)
 	return err;
 }
 
+/** krr_keeper_pending() - was something asked for that is not kept yet? */
+bool krr_keeper_pending(const struct krr_keeper *k)
+{
+	return k->request.there || k->at_border.there;
+}
+
 /**
  * krr_keeper_end() - the recording has ended: keep what there is
  * @k: keeper
@@ -447,8 +480,8 @@ int krr_keeper_tick(struct krr_keeper *k, off_t console)
 int krr_keeper_end(struct krr_keeper *k, const char *label, const char *stop_reason,
 		   const char *message, bool parked, off_t console, char **name)
 {
-	char *why = k->request.there ? krr_strf("%s, and %s", label, k->request.why) :
-				       krr_strf("%s", label);
+	const struct request *q = k->at_border.there ? &k->at_border : &k->request;
+	char *why = q->there ? krr_strf("%s, and %s", label, q->why) : krr_strf("%s", label);
 
 	join(k);
 	describe(k, 0, k->f.epochs - 1, label, why, stop_reason);

@@ -20,6 +20,7 @@ uint32_t krr_keeper_wants(struct krr_keeper *k, uint64_t raw_bytes);
 int krr_keeper_scan(struct krr_keeper *k);
 int krr_keeper_epoch(struct krr_keeper *k, uint64_t offset, off_t console, uint64_t pause_ms);
 int krr_keeper_tick(struct krr_keeper *k, off_t console);
+bool krr_keeper_pending(const struct krr_keeper *k);
 int krr_keeper_end(struct krr_keeper *k, const char *label, const char *stop_reason,
 		   const char *message, bool parked, off_t console, char **name);
 void krr_keeper_free(struct krr_keeper *k);

@@ -149,12 +149,17 @@ static int command_record(struct krr_recorder *r)
 
 static char *name_of(const struct krr_recorder *r, bool flight)
 {
-	char *name = krr_printable(r->ram.hdr->name, sizeof(r->ram.hdr->name));
+	char *name = krr_printable(r->ram.hdr->name, sizeof(r->ram.hdr->name)), *other;
 
 	if (*name)
 		return name;
 	free(name);
-	return flight ? krr_strf("%.80s-flight", r->vm->name) : utc_now("rec-%Y%m%d-%H%M%S");
+	if (!flight)
+		return utc_now("rec-%Y%m%d-%H%M%S");
+	name = krr_strf("%.80s-flight", r->vm->name);
+	other = krr_recording_free_name(name);
+	free(name);
+	return other;
 }
 
 static int open_log(struct krr_recorder *r, uint32_t epoch, bool flight)
@@ -384,18 +389,29 @@ static void fly(struct krr_recorder *r)
 
 /* --- the end --------------------------------------------------------------------------- */
 
-/*
- * Nobody misses what was not asked for when the recorder is told to go.  What cannot be
- * kept, for want of room, is left for the next command to try again.
- */
+static uint32_t stop_reason(const struct krr_recorder *r)
+{
+	return r->drain.d.stopped ? r->drain.d.stop_reason : krr_load(&r->ram.hdr->stop_reason);
+}
+
+/* An orderly end is nothing to keep a flight for, but for what was asked for already. */
+static bool is_dropped(const struct krr_recorder *r)
+{
+	uint32_t reason = stop_reason(r);
+
+	return r->keeper && (reason == KRR_STOP_DROP || reason == KRR_STOP_REBOOT) &&
+	       !krr_keeper_pending(r->keeper);
+}
+
+/* What cannot be kept, for want of room, is left for the next command to try again. */
 static int finish_flight(struct krr_recorder *r, bool parked, char **name)
 {
 	__free_ptr char *message = krr_printable(r->ram.hdr->message, sizeof(r->ram.hdr->message));
-	uint32_t reason = r->drain.d.stopped ? r->drain.d.stop_reason : KRR_STOP_NONE;
+	uint32_t reason = stop_reason(r);
 	const char *label = reason ? krr_stop_name(reason) : "cut";
 	int err = 0;
 
-	if (reason != KRR_STOP_DROP && reason != KRR_STOP_REBOOT)
+	if (!is_dropped(r))
 		err = krr_keeper_end(r->keeper, label, krr_stop_name(reason), message, parked,
 				     console_size(r), name);
 	krr_manifest_set_counts(&r->rec.m, &r->drain.d);
@@ -412,7 +428,7 @@ static void finish(struct krr_recorder *r, bool parked)
 	if (err)
 		krr_err("cannot write %s/log.krr: %s", r->rec.path, strerror(-err));
 	r->rec.m.duration_ms = ms_since(r->begun_ns);
-	if (parked && !err) {
+	if (parked && !err && !is_dropped(r)) {
 		err = copy_end_ram(r);
 		if (err)
 			krr_err("cannot copy guest RAM to %s: %s", r->rec.path, strerror(-err));
@@ -434,6 +450,8 @@ static void finish(struct krr_recorder *r, bool parked)
 		krr_recording_close(&r->rec);
 	if (parked)
 		krr_store(&r->ram.hdr->command, (uint32_t)KRR_CMD_RESUME);
+	else
+		krr_store(&r->ram.hdr->wanted, KRR_WANT_STOP);	/* nobody drains any more */
 }
 
 static void search(struct krr_recorder *r)
@@ -474,10 +492,16 @@ static void look(struct krr_recorder *r)
 	case KRR_ST_PARKED_END:
 		if (r->active)
 			finish(r, true);
+		else
+			krr_store(&h->command, (uint32_t)KRR_CMD_RESUME);
 		return;
 	case KRR_ST_PARKED_EPOCH:
-		if (r->active && r->keeper && krr_load(&h->command) == KRR_CMD_RECORD)
+		if (krr_load(&h->command) != KRR_CMD_RECORD)
+			return;
+		if (r->active && r->keeper)
 			next_epoch(r);
+		else
+			krr_store(&h->command, (uint32_t)KRR_CMD_GO_ON);
 		return;
 	case KRR_ST_RECORDING:
 		if (r->active && krr_drain_step(&r->drain, false)) {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/util.h"
 #include "vmm/flight.h"
@@ -85,14 +86,28 @@ static int salvage(struct krr_recording *rec)
 	return err;
 }
 
+/* VM-flight was its name. */
+static char *flight_name(const struct krr_recording *rec)
+{
+	size_t len = strlen(rec->name), tail = strlen("-flight");
+	time_t t = time(NULL);
+	char when[32];
+	struct tm tm;
+
+	if (len > tail && !strcmp(rec->name + len - tail, "-flight"))
+		len -= tail;
+	gmtime_r(&t, &tm);
+	strftime(when, sizeof(when), "%Y%m%d-%H%M%S", &tm);
+	return krr_strf("%.*s-cut-%s", (int)(len < 60 ? len : 60), rec->name, when);
+}
+
 /* The ring of epochs becomes a recording of its own, and goes. */
 static int salvage_flight(struct krr_recording *rec)
 {
 	struct krr_keeping k = {
 		.why = krr_strf("the recorder died"),
-		.stop_reason = krr_strf("%s", krr_stop_name(KRR_STOP_NONE)),
 	};
-	__free_ptr char *stem = krr_strf("%.80s-cut", rec->name);
+	__free_ptr char *stem = NULL;
 	struct krr_ram ram = { .fd = -1 };
 	struct krr_drain dr = { 0 };
 	struct krr_decoder d;
@@ -104,6 +119,8 @@ static int salvage_flight(struct krr_recording *rec)
 	if (!err) {
 		dr.d = d;
 		drain_rest(rec, &dr, &ram);
+		k.stop_reason = krr_strf("%s", krr_stop_name(dr.d.stopped ? dr.d.stop_reason :
+							     KRR_STOP_NONE));
 		err = krr_flight_all(rec->dirfd, &k);
 	}
 	krr_drain_free(&dr);
@@ -112,6 +129,7 @@ static int salvage_flight(struct krr_recording *rec)
 		k.message = krr_printable(ram.hdr->message, sizeof(ram.hdr->message));
 	krr_ram_close(&ram);
 	if (!err) {
+		stem = flight_name(rec);
 		k.name = krr_recording_free_name(stem);
 		err = krr_flight_keep(rec->dirfd, &rec->m, &k);
 	}

@@ -53,10 +53,15 @@ static void print_text(const struct krr_recording *rec)
 		printf("kept for   %s, through %" PRIu64 " epochs\n", m->why, m->epochs);
 	if (m->message && *m->message)
 		printf("message    %s\n", m->message);
-	printf("took       %.3f s, pauses %" PRIu64 " ms at the start, %" PRIu64 " ms at the end\n",
-	       (double)m->duration_ms / 1000, m->start_pause_ms, m->end_pause_ms);
-	printf("lock       %" PRIu64 " hand-overs, %" PRIu64 " waits for room in the ring\n",
-	       m->handovers, m->throttled);
+	if (m->why)
+		printf("took       %.3f s\n", (double)m->duration_ms / 1000);
+	else
+		printf("took       %.3f s, pauses %" PRIu64 " ms at the start, %" PRIu64
+		       " ms at the end\n", (double)m->duration_ms / 1000, m->start_pause_ms,
+		       m->end_pause_ms);
+	if (!m->why)
+		printf("lock       %" PRIu64 " hand-overs, %" PRIu64 " waits for room in the ring\n",
+		       m->handovers, m->throttled);
 	printf("log        %" PRIu64 " events, %s, compressed %s\n", m->events, raw, log);
 	print_kinds(m);
 }

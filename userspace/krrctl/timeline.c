@@ -71,5 +71,9 @@ void timeline_take(struct timeline *t, const struct krr_decoder *d, const struct
 	case KRR_EV_STOP:
 		timeline_end(t);
 		return;
+	case KRR_EV_EPOCH:
+		timeline_end(t);
+		t->tsc = 0;	/* what follows stands alone */
+		return;
 	}
 }

@@ -90,7 +90,7 @@ static uint64_t number_of(const json_t *o, const char *key)
 	return (uint64_t)json_integer_value(json_object_get(o, key));
 }
 
-static uint64_t kept_before;
+static uint64_t kept_before, failed_before;
 
 /** verbs_before_save() - note what has been kept until now */
 void verbs_before_save(void)
@@ -98,6 +98,7 @@ void verbs_before_save(void)
 	json_t *f = flight_status();
 
 	kept_before = number_of(f, "kept");
+	failed_before = number_of(f, "failed");
 	json_decref(f);
 }
 
@@ -109,19 +110,24 @@ void verbs_before_save(void)
 int verbs_after_save(void)
 {
 	uint64_t deadline = krr_now_ns() + SAVE_MS * 1000000ull;
-	bool done = false;
+	bool done = false, failed = false;
 	json_t *f;
 
-	while (!done && krr_now_ns() < deadline) {
+	while (!done && !failed && krr_now_ns() < deadline) {
 		krr_sleep_ms(100);
 		f = flight_status();
 		done = number_of(f, "kept") > kept_before;
+		failed = number_of(f, "failed") > failed_before;
 		if (done)
 			puts(json_string_value(json_object_get(f, "last")) ?: "?");
 		json_decref(f);
 	}
 	if (done)
 		return KRR_EXIT_OK;
+	if (failed) {
+		verbs_explain();
+		return KRR_EXIT_FAILED;
+	}
 	krr_err("the flight recorder of VM \"%s\" kept nothing within %u s; is one running? krrctl "
 		"--vm %s status tells, and what it says itself is in its krrd.log", vm_name,
 		SAVE_MS / 1000, vm_name);
@@ -135,12 +141,14 @@ void verbs_print_flight(void)
 
 	if (f)
 		printf("flight     %.1f s in %" PRIu64 " epochs, %" PRIu64 " of %" PRIu64 " MiB; paused "
-		       "%" PRIu64 " ms (median), %" PRIu64 " ms (most); kept %" PRIu64 "%s%s\n",
+		       "%" PRIu64 " ms (median), %" PRIu64 " ms (most); kept %" PRIu64 "%s%s, "
+		       "%" PRIu64 " suppressed\n",
 		       (double)number_of(f, "held_ms") / 1000, number_of(f, "epochs"),
 		       number_of(f, "bytes") >> 20, number_of(f, "budget") >> 20,
 		       number_of(p, "median_ms"), number_of(p, "max_ms"), number_of(f, "kept"),
 		       number_of(f, "kept") ? ", last " : "",
-		       json_string_value(json_object_get(f, "last")) ?: "");
+		       json_string_value(json_object_get(f, "last")) ?: "",
+		       number_of(f, "suppressed"));
 	json_decref(f);
 }
 

@@ -63,32 +63,46 @@ static char *running(void)
 /**
  * flight_begin() - see to it that the flight recorder runs, if it is wanted
  * @f: what is wanted
- * @begun: result: it did not run, or ran otherwise
+ * @before: result, for flight_restore()
  * @text: why not, freed by free()
  *
  * A recording that was asked for goes on, and nothing is begun; neither is it where no
  * recorder listens on the host.
  *
- * Return: 0 or -errno.
+ * Return: 0 or -errno, and then it is as it was before.
  */
-int flight_begin(const struct flight *f, bool *begun, char **text)
+int flight_begin(const struct flight *f, char **before, char **text)
 {
 	__free_ptr char *line = krr_strf("%" PRIu32 " %" PRIu32, f->keep_ms, f->budget_mib);
-	__free_ptr char *now = running();
 	int err;
 
-	*begun = false;
-	if (!f->wanted || (now && !strcmp(now, line)))
+	*before = running();
+	if (f->wanted ? *before && !strcmp(*before, line) : !*before)
 		return 0;
-	if (now)
-		flight_end();
-	err = control("flight", line);
+	flight_end();
+	err = f->wanted ? control("flight", line) : 0;
 	if (err == -EBUSY || err == -ENODEV || err == -ENOENT || err == -ENXIO)
 		return 0;
-	*begun = !err;
-	if (err)
+	if (err) {
 		*text = control_error("flight recorder", err);
+		flight_restore(*before);
+	}
 	return err;
+}
+
+/**
+ * flight_restore() - as before flight_begin(), but for what it had held
+ * @before: result of that, or NULL
+ */
+void flight_restore(const char *before)
+{
+	__free_ptr char *now = running();
+
+	if (before && now && !strcmp(before, now))
+		return;
+	flight_end();
+	if (before)
+		control("flight", before);
 }
 
 /** flight_running() - does it run? */

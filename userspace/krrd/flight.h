@@ -15,7 +15,8 @@ struct flight {
 };
 
 int flight_option(struct flight *f, const char *option, const char *arg, char **text);
-int flight_begin(const struct flight *f, bool *begun, char **text);
+int flight_begin(const struct flight *f, char **before, char **text);
+void flight_restore(const char *before);
 bool flight_running(void);
 void flight_end(void);
 

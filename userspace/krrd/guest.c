@@ -111,6 +111,8 @@ static void handle(void *ctx, struct port *port, uint32_t type, uint8_t *payload
 		flight_end();
 		if (!do_control(g, "start", string_of(text, len)))
 			port_reply(g->from, 0, "");
+		else
+			policy_stopped();
 		return;
 	case KRR_FR_STOP:
 		if (!do_control(g, "stop", ""))

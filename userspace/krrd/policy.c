@@ -389,6 +389,13 @@ static int add_filters(struct policy *p, uint32_t subsys, char **text)
 	return 0;
 }
 
+static const struct krr_rule *rule_of(const struct policy *p, unsigned int trigger)
+{
+	const struct trigger *t = &p->trigger[trigger];
+
+	return &p->rules[t->subsys].trigger[t->index];
+}
+
 static int check(const struct policy *p, char **text)
 {
 	const struct krr_schema *s;
@@ -401,6 +408,9 @@ static int check(const struct policy *p, char **text)
 	if (p->ports && !p->wanted[KRR_SUBSYS_NET])
 		return no(text, "--port is about net, which --subsys does not name");
 	for (i = 0; i < p->triggers; i++) {
+		if (p->flight.wanted && rule_of(p, i)->action == KRR_ACT_START)
+			return no(text, "--when %s --then start: the flight recorder records already; "
+				  "--no-flight is needed", p->trigger[i].when);
 		s = krr_schema_by_id(p->trigger[i].subsys);
 		if (!p->wanted[s->id])
 			return no(text, "--when %s: it is about %s, which --subsys does not name",
@@ -469,7 +479,7 @@ static int make(struct policy *p, char **words, char **text)
 {
 	__free_ptr char *packed = NULL;
 	size_t len = pack(words, &packed);
-	bool flies = false;
+	__free_ptr char *before = NULL;
 	int err;
 
 	p->flight = (struct flight){ true, FLIGHT_KEEP_MS, FLIGHT_BUDGET_MIB };
@@ -479,11 +489,12 @@ static int make(struct policy *p, char **words, char **text)
 		err = check(p, text);
 	if (err || p->adopted)
 		return err;
-	err = flight_begin(&p->flight, &flies, text);
-	if (!err)
-		err = start(p, packed, len, text);
-	if (err && flies)
-		flight_end();
+	err = flight_begin(&p->flight, &before, text);
+	if (err)
+		return err;
+	err = start(p, packed, len, text);
+	if (err)
+		flight_restore(before);
 	return err;
 }
 
@@ -589,10 +600,9 @@ void policy_disable(void)
 /** policy_stopped() - a recording has ended: the flight recorder goes on, if it is wanted */
 void policy_stopped(void)
 {
-	__free_ptr char *text = NULL;
-	bool begun;
+	__free_ptr char *text = NULL, *before = NULL;
 
-	if (active && flight_begin(&active->flight, &begun, &text))
+	if (active && flight_begin(&active->flight, &before, &text))
 		krr_err("%s", text);
 }
 
@@ -619,7 +629,7 @@ static json_t *triggers_of(uint32_t subsys, const struct krr_counts *counts)
 		if (t->subsys != subsys)
 			continue;
 		c = &counts->trigger[t->index];
-		then = then_text(&active->rules[subsys].trigger[t->index]);
+		then = then_text(rule_of(active, i));
 		json_array_append_new(list, json_pack("{s:s,s:s,s:I,s:I}", "when", t->when,
 			"then", then, "hits", (json_int_t)c->hits,
 			"suppressed", (json_int_t)c->suppressed));

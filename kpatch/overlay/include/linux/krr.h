@@ -30,7 +30,7 @@ u64 krr_c_trap_anywhere(unsigned long regs, unsigned long b, unsigned long c, un
 
 extern bool krr_start_pending;
 
-/* No task may be preempted just anywhere: see start_recording(). */
+/* No task may be preempted just anywhere: see leave_hooks(). */
 static __always_inline bool krr_settling(void)
 {
 	return krr_armed() && READ_ONCE(krr_start_pending);

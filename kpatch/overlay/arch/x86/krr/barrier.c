@@ -221,6 +221,7 @@ int krr_start_serializing(void)
 	if (err)
 		return err;
 	krr_g->lock_only = 1;
+	krr_hdr->flight = 0;
 	return begin();
 }
 

@@ -42,11 +42,15 @@ static noinstr u64 krr_c_mark(unsigned long text, unsigned long len, unsigned lo
 /* KEEP_MS BUDGET_MIB [NAME] */
 static int fly(char *arg)
 {
-	char *keep_ms = strsep(&arg, " "), *budget = strsep(&arg, " ");
+	char *keep = strsep(&arg, " "), *budget = strsep(&arg, " ");
+	u32 keep_ms, budget_mib;
 
-	if (!budget || kstrtou32(keep_ms, 10, &krr_hdr->keep_ms) ||
-	    kstrtou32(budget, 10, &krr_hdr->budget_mib))
+	if (!budget || kstrtou32(keep, 10, &keep_ms) || kstrtou32(budget, 10, &budget_mib))
 		return -EINVAL;
+	if (krr_g->mode != KRR_MODE_OFF)
+		return -EBUSY;
+	krr_hdr->keep_ms = keep_ms;
+	krr_hdr->budget_mib = budget_mib;
 	return krr_start_recording(arg ?: "", true);
 }
 
@@ -56,7 +60,7 @@ static int keep(char *arg)
 	char *ms = strsep(&arg, " ");
 	u64 n;
 
-	if (!krr_on() || kstrtou64(ms, 10, &n))
+	if (!krr_on() || !krr_hdr->flight || kstrtou64(ms, 10, &n))
 		return -EINVAL;
 	krr_keep(n, arg ?: "");
 	return 0;
