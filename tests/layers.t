@@ -14,7 +14,7 @@ my @layers = (
 	{ name => "format header", dir => "kpatch/overlay/include/uapi", may => [] },
 	{ name => "records",  dir => "bpf",		 may => ["bpf"] },
 	{ name => "library",  dir => "userspace/lib",	 may => ["lib", "bpf"] },
-	{ name => "vmm",      dir => "vmm",		 may => ["lib", "vmm"] },
+	{ name => "vmm",      dir => "vmm",		 may => ["lib", "bpf", "vmm"] },
 	{ name => "krrctl",   dir => "userspace/krrctl", may => ["lib", "bpf", "vmm", "krrctl"] },
 	{ name => "krrd",     dir => "userspace/krrd",	 may => ["lib", "bpf", "vmm", "krrd"] },
 );
