@@ -223,6 +223,7 @@ static void holes(void **state)
 	follow(&t, &ram, copy, 0);
 	/* a hole is filled: with zeros, and with something */
 	memset(ram.map + (high + 10) * KRR_BLOCK, 0, KRR_BLOCK);
+	memset(ram.map + (high + 50) * KRR_BLOCK, 0, KRR_BLOCK);
 	fill_page(&ram, high + 12, &dice);
 	fill_page(&ram, PAGES - 1, &dice);
 	follow(&t, &ram, copy, 2);
@@ -549,6 +550,9 @@ static void lies(void **state)
 	h->magic[0]--;
 	fix_header(file);
 	g->pages++;
+	fix_group(file);
+	refuse(file, len, copy);
+	g->pages -= 2;
 	fix_group(file);
 	refuse(file, len, copy);
 	g->pages = 0;
