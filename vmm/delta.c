@@ -128,12 +128,13 @@ static int look_at_range(struct part *p, uint64_t from, uint64_t to, bool hole)
 
 static uint64_t seek(const struct part *p, uint64_t page, int whence)
 {
-	off_t at = lseek(p->fd, (off_t)(page * KRR_BLOCK), whence);
+	/* an extent may begin or end inside a page: that one is data */
+	uint64_t rest = whence == SEEK_HOLE ? KRR_BLOCK - 1 : 0;
+	off_t at = lseek(p->fd, (off_t)(page * KRR_BLOCK + rest), whence);
 
 	if (at < 0 || (uint64_t)at / KRR_BLOCK >= p->to)
 		return p->to;
-	/* an extent may begin or end inside a page: that one is data */
-	return ((uint64_t)at + (whence == SEEK_HOLE ? KRR_BLOCK - 1 : 0)) / KRR_BLOCK;
+	return ((uint64_t)at + rest) / KRR_BLOCK;
 }
 
 static void *look_at_part(void *arg)
@@ -167,14 +168,17 @@ static unsigned int threads_for(uint64_t pages)
 /* Append the groups of @more, which is empty afterwards. */
 static int merge(struct krr_delta *d, struct krr_delta *more)
 {
-	struct group **all = realloc(d->group, (d->groups + more->groups + 1) * sizeof(*all));
+	struct group **all;
 
+	if (!more->groups)
+		return 0;
+	all = realloc(d->group, (d->groups + more->groups) * sizeof(*all));
 	if (!all)
 		return -ENOMEM;
 	memcpy(all + d->groups, more->group, more->groups * sizeof(*all));
 	d->group = all;
 	d->groups += more->groups;
-	d->room = d->groups + 1;
+	d->room = d->groups;
 	d->pages += more->pages;
 	free(more->group);
 	memset(more, 0, sizeof(*more));

@@ -120,12 +120,17 @@ uint64_t krr_flight_bytes(const struct krr_flight *f)
 	return bytes;
 }
 
-static int apply_delta(int dirfd, uint32_t number, int ram)
+static int apply_delta(int dirfd, uint32_t number, bool must, int ram)
 {
 	__free_ptr char *name = krr_epoch_file(number, "delta");
 	int err = krr_delta_apply(dirfd, name, ram);
 
-	return err == -ENOENT ? 0 : err;
+	if (err != -ENOENT)
+		return err;
+	if (!must)
+		return 0;
+	krr_err("%s is missing", name);
+	return -EBADMSG;
 }
 
 static int drop_oldest(struct krr_flight *f)
@@ -138,7 +143,7 @@ static int drop_oldest(struct krr_flight *f)
 		return -errno;
 	remove_file(f->dirfd, gone, "state");
 	remove_file(f->dirfd, gone, "krr");
-	err = apply_delta(f->dirfd, next, base);
+	err = apply_delta(f->dirfd, next, true, base);
 	if (err)
 		return err;
 	remove_file(f->dirfd, next, "delta");
@@ -207,26 +212,28 @@ static int copy_file(int from_dir, const char *name, int to_dir, const char *to_
 	return krr_copy_sparse(from, to, &copy);
 }
 
-/* RAM at the start of epoch @at, from a copy of it at the start of @from. */
-static int copy_ram(int from_dir, const char *name, int to_dir, const char *to_name,
-		    int deltas, uint32_t from, uint32_t at)
+/* A copy of RAM becomes what it was when epoch @at began.  That of the base may be there. */
+static int apply_deltas(int dirfd, const struct krr_keeping *k, uint32_t from, uint32_t at,
+			int to_dir, const char *name)
 {
-	__close_fd int to = -1;
+	__close_fd int to = openat(to_dir, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	uint32_t n;
-	int err = copy_file(from_dir, name, to_dir, to_name);
+	int err = to < 0 ? -errno : 0;
 
-	if (err)
-		return err;
-	to = openat(to_dir, to_name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-	if (to < 0)
-		return -errno;
 	for (n = from; n <= at && !err; n++)
-		err = apply_delta(deltas, n, to);
+		err = apply_delta(dirfd, n, n > k->base, to);
 	return err;
 }
 
+static int make_start_ram(int dirfd, const struct krr_keeping *k, const struct krr_recording *rec)
+{
+	int err = copy_file(dirfd, KRR_BASE_RAM, rec->dirfd, "start.ram");
+
+	return err ? err : apply_deltas(dirfd, k, k->base, k->first, rec->dirfd, "start.ram");
+}
+
 static int append_chunk(struct krr_log_writer *w, struct krr_decoder *d, const uint8_t *raw,
-			size_t len)
+			size_t len, uint8_t *last)
 {
 	struct krr_decoder before = *d;
 	struct krr_event ev;
@@ -235,6 +242,7 @@ static int append_chunk(struct krr_log_writer *w, struct krr_decoder *d, const u
 
 	for (used = 0; used < len; used += (size_t)n) {
 		n = krr_decode(d, raw + used, len - used, &ev);
+		*last = ev.kind;
 		if (n > 0)
 			continue;
 		krr_err("the events of an epoch are damaged: %s", n ? d->error : "one is not whole");
@@ -243,11 +251,14 @@ static int append_chunk(struct krr_log_writer *w, struct krr_decoder *d, const u
 	return krr_log_append(w, &before, d, raw, len);
 }
 
-static int append_epoch(struct krr_log_writer *w, struct krr_decoder *d, int dirfd, uint32_t number)
+/* @border: it is known to have ended, so its last event is there. */
+static int append_epoch(struct krr_log_writer *w, struct krr_decoder *d, int dirfd,
+			uint32_t number, bool border)
 {
 	__free_ptr char *name = krr_epoch_file(number, "krr");
 	struct krr_log_reader *r;
 	const uint8_t *raw;
+	uint8_t last = 0;
 	size_t len;
 	int n, err;
 
@@ -256,10 +267,13 @@ static int append_epoch(struct krr_log_writer *w, struct krr_decoder *d, int dir
 		return err;
 	do {
 		n = krr_log_next_chunk(r, &raw, &len);
-		err = n > 0 ? append_chunk(w, d, raw, len) : n;
+		err = n > 0 ? append_chunk(w, d, raw, len, &last) : n;
 	} while (n > 0 && !err);
 	krr_log_close(r);
-	return err;
+	if (err || !border || last == KRR_EV_EPOCH)
+		return err;
+	krr_err("%s is damaged: it ends before its epoch does", name);
+	return -EBADMSG;
 }
 
 static int make_log(int dirfd, const struct krr_keeping *k, struct krr_recording *rec)
@@ -274,7 +288,7 @@ static int make_log(int dirfd, const struct krr_keeping *k, struct krr_recording
 		return err;
 	krr_decoder_init(&d);
 	for (n = k->first; n <= k->last && !err; n++)
-		err = append_epoch(w, &d, dirfd, n);
+		err = append_epoch(w, &d, dirfd, n, n < k->last || k->end != KRR_NO_EPOCH);
 	if (!err)
 		err = krr_log_finish(w, &d);
 	krr_manifest_set_counts(&rec->m, &d);
@@ -285,11 +299,14 @@ static int make_log(int dirfd, const struct krr_keeping *k, struct krr_recording
 
 static int make_end_ram(int dirfd, const struct krr_keeping *k, const struct krr_recording *rec)
 {
+	int err;
+
 	if (k->parked)
 		return copy_file(dirfd, "end.ram", rec->dirfd, "end.ram");
 	if (k->end == KRR_NO_EPOCH)
 		return 0;
-	return copy_ram(rec->dirfd, "start.ram", rec->dirfd, "end.ram", dirfd, k->first + 1, k->end);
+	err = copy_file(rec->dirfd, "start.ram", rec->dirfd, "end.ram");
+	return err ? err : apply_deltas(dirfd, k, k->first + 1, k->end, rec->dirfd, "end.ram");
 }
 
 static int make_console(const struct krr_keeping *k, const struct krr_recording *rec)
@@ -354,7 +371,7 @@ static int make(int dirfd, const struct krr_keeping *k, struct krr_recording *re
 
 	err = copy_file(dirfd, state, rec->dirfd, "start.state");
 	if (!err)
-		err = copy_ram(dirfd, KRR_BASE_RAM, rec->dirfd, "start.ram", dirfd, k->base, k->first);
+		err = make_start_ram(dirfd, k, rec);
 	if (!err)
 		err = make_log(dirfd, k, rec);
 	if (!err)

@@ -153,6 +153,17 @@ static void seed_faults(struct output *out)
 	seed_event(out, &ev);
 }
 
+static void seed_keeps(struct output *out)
+{
+	static const uint8_t all[] = { 0 }, some[] = { 0xd0, 0x0f, 'w', '\0', '\33', 0xff };
+	struct krr_event ev = { .kind = KRR_EV_KEEP, .data = all, .len = sizeof(all) };
+
+	seed_event(out, &ev);
+	ev.data = some;
+	ev.len = sizeof(some);
+	seed_event(out, &ev);
+}
+
 void fuzz_seeds(void)
 {
 	static struct output out;
@@ -169,6 +180,13 @@ void fuzz_seeds(void)
 	ev = (struct krr_event){ .kind = KRR_EV_ACQUIRE, .arg = { 7 << 4 | KRR_HOW_USER, 1 } };
 	seed_event(&out, &ev);
 	seed_entries(&out, &dice);
+	seed_from(&out);
+	/* what was known of an entry is not, behind a border */
+	seed_entries(&out, &dice);
+	ev = (struct krr_event){ .kind = KRR_EV_EPOCH, .arg = { 1 } };
+	seed_event(&out, &ev);
+	seed_entries(&out, &dice);
+	seed_keeps(&out);
 	seed_from(&out);
 	seed_faults(&out);
 	seed_from(&out);

@@ -139,6 +139,32 @@ static void read_chunks(void)
 	krr_log_close(r);
 }
 
+/* As events of an epoch: from any place in the stream. */
+static void read_part(void)
+{
+	struct krr_log_reader *r;
+	struct krr_decoder d;
+	struct krr_log_writer *w;
+	struct krr_event ev;
+	uint64_t number = 0;
+	bool first = true;
+	int n;
+
+	if (krr_log_open_part(fuzz_dir(), "log.krr", &r))
+		return;
+	for (; (n = krr_log_next(r, &ev)) > 0; first = false) {
+		must(first || ev.number == number + 1);
+		number = ev.number;
+	}
+	krr_log_close(r);
+	if (n)
+		return;
+	krr_decoder_init(&d);
+	must(!krr_log_resume(fuzz_dir(), "log.krr", true, &d, &w));
+	must(first ? !d.number : d.number == number + 1);
+	krr_log_writer_free(w);
+}
+
 /* What is whole can be gone on with, and is whole with an end then. */
 static void resume(uint64_t events)
 {
@@ -146,7 +172,8 @@ static void resume(uint64_t events)
 	struct krr_decoder d;
 	uint64_t again;
 
-	must(!krr_log_resume(fuzz_dir(), "log.krr", &d, &w));
+	krr_decoder_init(&d);
+	must(!krr_log_resume(fuzz_dir(), "log.krr", false, &d, &w));
 	must(d.number == events);
 	must(!krr_log_finish(w, &d));
 	krr_log_writer_free(w);
@@ -172,6 +199,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	fuzz_file("log.krr", file, file_len);
 	read_events(true, &events);
 	read_chunks();
+	read_part();
+	fuzz_file("log.krr", file, file_len);
 	if (!read_events(false, &events))
 		resume(events);
 	return 0;

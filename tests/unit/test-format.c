@@ -232,6 +232,11 @@ static void refused(void **state)
 	static const uint8_t entry_words[] = { KRR_EV_ENTRY, 0, 5, 1, 0x80, 0x80, 0x80, 0x04 };
 	static const uint8_t entry_long[] = { KRR_EV_ENTRY, 0, 3, 1, 0, 0 };
 	static const uint8_t entry_vector[] = { KRR_EV_ENTRY, 0, 3, 0x83, 0x02, 0 };
+	static const uint8_t keep_empty[] = { KRR_EV_KEEP, 0, 0 };
+	static const uint8_t keep_short[] = { KRR_EV_KEEP, 0, 2, 0x80, 0x80 };
+	static const uint8_t keep_long[] = {
+		KRR_EV_KEEP, 0, 11, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 'x',
+	};
 
 	(void)state;
 	assert_int_equal(decode_raw(wrong_shape, sizeof(wrong_shape)), -EBADMSG);
@@ -242,6 +247,9 @@ static void refused(void **state)
 	assert_int_equal(decode_raw(entry_words, sizeof(entry_words)), -EBADMSG);
 	assert_int_equal(decode_raw(entry_long, sizeof(entry_long)), -EBADMSG);
 	assert_int_equal(decode_raw(entry_vector, sizeof(entry_vector)), -EBADMSG);
+	assert_int_equal(decode_raw(keep_empty, sizeof(keep_empty)), -EBADMSG);
+	assert_int_equal(decode_raw(keep_short, sizeof(keep_short)), -EBADMSG);
+	assert_int_equal(decode_raw(keep_long, sizeof(keep_long)), -EBADMSG);
 }
 
 /* A decoder that refuses an event is where it was. */
@@ -322,12 +330,150 @@ static void texts(void **state)
 	};
 	static const uint8_t tsc[] = { KRR_EV_TSC, 7, 5 };
 	static const uint8_t mark[] = { KRR_EV_MARK, 7, 3, 'a', '\n', 'b' };
+	static const uint8_t keep[] = { KRR_EV_KEEP, 7, 4, 0xd0, 0x0f, 'h', 'm' };
+	static const uint8_t keep_all[] = { KRR_EV_KEEP, 7, 1, 0 };
+	static const uint8_t epoch[] = { KRR_EV_EPOCH, 7, 10 };
 
 	(void)state;
 	text_is(fault, sizeof(fault),
 		"access 12 write not allowed err 0x3 cr2 0x1000 rcx 0x8");
 	text_is(tsc, sizeof(tsc), "-3");
 	text_is(mark, sizeof(mark), "\"a.b\"");
+	text_is(keep, sizeof(keep), "the last 2000 ms \"hm\"");
+	text_is(keep_all, sizeof(keep_all), "all \"\"");
+	text_is(epoch, sizeof(epoch), "10");
+}
+
+static void keeps(void **state)
+{
+	static const uint8_t some[] = { 0xd0, 0x0f, 'w', 'h', 'y' }, all[] = { 0 };
+	struct krr_event ev = { .kind = KRR_EV_KEEP, .data = some, .len = sizeof(some) };
+	const char *why;
+	uint64_t ms;
+
+	(void)state;
+	assert_int_equal(krr_event_keep(&ev, &ms, &why), 3);
+	assert_int_equal(ms, 2000);
+	assert_memory_equal(why, "why", 3);
+	ev.data = all;
+	ev.len = sizeof(all);
+	assert_int_equal(krr_event_keep(&ev, &ms, &why), 0);
+	assert_int_equal(ms, 0);
+	ev.len = 0;
+	assert_int_equal(krr_event_keep(&ev, &ms, &why), -EBADMSG);
+}
+
+/* Events of two CPUs that set all there is to be guessed from. */
+static size_t guessable(struct dice *dice, uint8_t *buf, size_t room)
+{
+	uint64_t last[2][KRR_NR_ENTRY_WORDS] = { { 0 } }, now[KRR_NR_ENTRY_WORDS];
+	uint8_t payload[KRR_ENTRY_MAX];
+	struct krr_event ev;
+	unsigned int i, w, cpu;
+	size_t len = 0;
+
+	for (i = 0; i < 40; i++) {
+		cpu = (unsigned int)(roll(dice) & 1);
+		ev = (struct krr_event){
+			.kind = KRR_EV_ACQUIRE, .arg = { (cpu + 1) << 4 | KRR_HOW_USER, 1 + i },
+		};
+		len += (size_t)krr_encode(buf + len, room - len, &ev);
+		for (w = 0; w < KRR_NR_ENTRY_WORDS; w++)
+			now[w] = roll(dice) & 3 ? last[cpu][w] : roll(dice);
+		ev = (struct krr_event){ .kind = KRR_EV_ENTRY, .data = payload };
+		ev.len = (uint32_t)(krr_entry_put(payload, last[cpu], now, KRR_VEC_SYSCALL, 0) -
+				    payload);
+		len += (size_t)krr_encode(buf + len, room - len, &ev);
+	}
+	assert_true(len < room);
+	return len;
+}
+
+/* What follows a border decodes alone to the same events. */
+static void epochs(void **state)
+{
+	static uint8_t buf[1 << 16];
+	struct krr_event ev = { .kind = KRR_EV_EPOCH, .arg = { 1 } }, a, b;
+	struct krr_decoder whole, alone;
+	struct dice dice = { 6 };
+	size_t len, border, at;
+	unsigned int n = 0;
+
+	(void)state;
+	border = guessable(&dice, buf, sizeof(buf));
+	border += (size_t)krr_encode(buf + border, sizeof(buf) - border, &ev);
+	/* also one that belongs to the CPU that nobody named yet */
+	ev = (struct krr_event){ .kind = KRR_EV_TSC, .arg = { 5 } };
+	len = border + (size_t)krr_encode(buf + border, sizeof(buf) - border, &ev);
+	len += guessable(&dice, buf + len, sizeof(buf) - len);
+
+	krr_decoder_init(&whole);
+	krr_decoder_init(&alone);
+	for (at = 0; at < border; at += a.size)
+		assert_true(krr_decode(&whole, buf + at, len - at, &a) > 0);
+	assert_int_equal(a.kind, KRR_EV_EPOCH);
+	for (; at < len; at += a.size, n++) {
+		assert_true(krr_decode(&whole, buf + at, len - at, &a) > 0);
+		assert_int_equal(krr_decode(&alone, buf + at, len - at, &b), a.size);
+		assert_same(&a, &b);
+		assert_int_equal(a.cpu, b.cpu);
+		assert_true(a.pos == b.pos);
+		assert_true(a.offset == b.offset + border);
+		assert_memory_equal(whole.entry, alone.entry, sizeof(alone.entry));
+		assert_memory_equal(whole.pos, alone.pos, sizeof(alone.pos));
+	}
+	assert_int_equal(n, 81);
+	assert_int_equal(whole.number, 81 + 81);
+	assert_int_equal(whole.count[KRR_KIND_ID(KRR_EV_ENTRY)], 80);
+}
+
+/* The same without the border is another thing: this test can tell. */
+static void no_epoch(void **state)
+{
+	static uint8_t buf[1 << 16];
+	struct krr_decoder whole, alone;
+	struct dice dice = { 6 };
+	struct krr_event a, b;
+	size_t len, border, at;
+
+	(void)state;
+	border = guessable(&dice, buf, sizeof(buf));
+	len = border + guessable(&dice, buf + border, sizeof(buf) - border);
+	krr_decoder_init(&whole);
+	krr_decoder_init(&alone);
+	for (at = 0; at < border; at += a.size)
+		assert_true(krr_decode(&whole, buf + at, len - at, &a) > 0);
+	for (; at < len; at += a.size) {
+		assert_true(krr_decode(&whole, buf + at, len - at, &a) > 0);
+		assert_true(krr_decode(&alone, buf + at, len - at, &b) > 0);
+	}
+	assert_true(memcmp(whole.entry, alone.entry, sizeof(alone.entry)));
+	assert_true(memcmp(whole.pos, alone.pos, sizeof(alone.pos)));
+}
+
+static void times(void **state)
+{
+	static const struct { const char *text; int err; uint64_t ms; } table[] = {
+		{ "0", 0, 0 }, { "7", 0, 7000 }, { "7s", 0, 7000 }, { "7ms", 0, 7 },
+		{ "2m", 0, 120000 }, { "3h", 0, 10800000 }, { "010", 0, 10000 },
+		{ "18446744073709551615ms", 0, UINT64_MAX },
+		{ "18446744073709551", 0, 18446744073709551000u },
+		{ "18446744073709552", -EINVAL, 0 }, { "18446744073709551616ms", -EINVAL, 0 },
+		{ "307445734561825861m", -EINVAL, 0 }, { "99999999999999999h", -EINVAL, 0 },
+		{ "", -EINVAL, 0 }, { "s", -EINVAL, 0 }, { "ms", -EINVAL, 0 }, { "-1", -EINVAL, 0 },
+		{ "+1", -EINVAL, 0 }, { " 1", -EINVAL, 0 }, { "1 s", -EINVAL, 0 },
+		{ "1s ", -EINVAL, 0 }, { "1S", -EINVAL, 0 }, { "1.5s", -EINVAL, 0 },
+		{ "0x10", -EINVAL, 0 }, { "1d", -EINVAL, 0 }, { "1mss", -EINVAL, 0 },
+	};
+	uint64_t ms;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		ms = 1;
+		assert_int_equal(krr_parse_ms(table[i].text, &ms), table[i].err);
+		assert_true(ms == (table[i].err ? 1 : table[i].ms));
+	}
 }
 
 static void hex(void **state)
@@ -356,6 +502,10 @@ int main(void)
 		cmocka_unit_test(unknown_kinds_are_skipped),
 		cmocka_unit_test(names),
 		cmocka_unit_test(texts),
+		cmocka_unit_test(keeps),
+		cmocka_unit_test(epochs),
+		cmocka_unit_test(no_epoch),
+		cmocka_unit_test(times),
 		cmocka_unit_test(hex),
 	};
 

@@ -209,7 +209,7 @@ static void resume(void **state)
 	buf = slurp("log", &len);
 	spit("torn", buf, len - 5);
 	free(buf);
-	assert_int_equal(krr_log_resume(dir, "torn", &d, &w), 0);
+	assert_int_equal(krr_log_resume(dir, "torn", false, &d, &w), 0);
 	assert_int_equal(d.number, (CHUNKS - 1) * EVENTS);
 	before = d;
 	len = make_chunk(&dice, &d, more, sizeof(more));
@@ -218,6 +218,125 @@ static void resume(void **state)
 	krr_log_writer_free(w);
 	assert_int_equal(read_log("torn", true, &events), 0);
 	assert_int_equal(events, CHUNKS * EVENTS);
+}
+
+/* A log whose first event is not the first of its stream, as an epoch's is. */
+static size_t write_part(const char *name, struct krr_decoder *d, unsigned int chunks)
+{
+	static uint8_t buf[EVENTS * 256];
+	struct krr_log_writer *w;
+	struct krr_decoder before;
+	struct dice dice = { 10 };
+	size_t len, first = 0;
+
+	unlinkat(dir, name, 0);
+	krr_decoder_init(d);
+	d->number = 1000;
+	d->offset = 1ull << 40;
+	assert_int_equal(krr_log_create(dir, name, &w), 0);
+	while (chunks--) {
+		before = *d;
+		len = make_chunk(&dice, d, buf, sizeof(buf));
+		assert_int_equal(krr_log_append(w, &before, d, buf, len), 0);
+		first = first ? first : (size_t)krr_log_written(w);
+	}
+	krr_log_writer_free(w);
+	return first;
+}
+
+static void parts(void **state)
+{
+	struct krr_decoder end;
+	struct krr_log_reader *r;
+	struct krr_event ev;
+	uint64_t events;
+	unsigned int n = 0;
+
+	(void)state;
+	write_part("part", &end, 3);
+	assert_int_equal(krr_log_open_part(dir, "part", &r), 0);
+	while (krr_log_next(r, &ev) > 0) {
+		assert_int_equal(ev.number, 1000 + n);
+		assert_true(n++ || ev.offset == 1ull << 40);
+	}
+	assert_int_equal(n, 3 * EVENTS);
+	assert_true(krr_log_decoder(r)->number == end.number);
+	assert_true(krr_log_decoder(r)->offset == end.offset);
+	krr_log_close(r);
+	/* as a whole log, it lacks what stands before */
+	quiet_begin();
+	assert_int_equal(read_log("part", false, &events), -EBADMSG);
+	quiet_end();
+	assert_int_equal(events, 0);
+}
+
+/* Only the first chunk may name any place: the second has to follow it. */
+static void part_with_a_gap(void **state)
+{
+	struct krr_chunk_header h;
+	struct krr_decoder end;
+	struct krr_log_reader *r;
+	struct krr_event ev;
+	size_t len, first, n = 0;
+	uint8_t *buf;
+	int err;
+
+	(void)state;
+	first = write_part("part", &end, 3);
+	buf = slurp("part", &len);
+	memcpy(&h, buf + first, sizeof(h));
+	memmove(buf + first, buf + first + sizeof(h) + h.compressed,
+		len - first - sizeof(h) - h.compressed);
+	spit("gap", buf, len - sizeof(h) - h.compressed);
+	free(buf);
+	assert_int_equal(krr_log_open_part(dir, "gap", &r), 0);
+	quiet_begin();
+	while ((err = krr_log_next(r, &ev)) > 0)
+		n++;
+	quiet_end();
+	krr_log_close(r);
+	assert_int_equal(err, -EBADMSG);
+	assert_int_equal(n, EVENTS);
+}
+
+/* Cut off at any byte, it can be gone on with, and is whole again then. */
+static void resume_part(void **state)
+{
+	static uint8_t more[EVENTS * 256];
+	struct krr_decoder end, d, before;
+	size_t len, raw, first, at, events;
+	struct krr_log_writer *w;
+	struct krr_log_reader *r;
+	struct dice dice = { 11 };
+	struct krr_event ev;
+	uint8_t *buf;
+
+	(void)state;
+	first = write_part("part", &end, 2);
+	buf = slurp("part", &len);
+	for (at = sizeof(struct krr_log_header); at <= len; at += at + 61 > len ? 1 : 61) {
+		spit("torn", buf, at);
+		memset(&d, 0, sizeof(d));
+		d.number = 1000;
+		d.offset = 77;
+		d.pos[1] = 5;
+		assert_int_equal(krr_log_resume(dir, "torn", true, &d, &w), 0);
+		events = at < first ? 0 : at < len ? EVENTS : 2 * EVENTS;
+		assert_int_equal(d.number, 1000 + events);
+		/* without an event it is what it was */
+		assert_true(events ? d.offset >= 1ull << 40 : d.offset == 77 && d.pos[1] == 5);
+		before = d;
+		raw = make_chunk(&dice, &d, more, sizeof(more));
+		assert_int_equal(krr_log_append(w, &before, &d, more, raw), 0);
+		krr_log_writer_free(w);
+		assert_int_equal(krr_log_open_part(dir, "torn", &r), 0);
+		while (krr_log_next(r, &ev) > 0)
+			events--;
+		assert_int_equal(events, (size_t)-EVENTS);
+		assert_true(krr_log_decoder(r)->offset == d.offset);
+		krr_log_close(r);
+	}
+	free(buf);
 }
 
 static void foreign_files(void **state)
@@ -242,6 +361,9 @@ int main(void)
 		cmocka_unit_test(flip_anywhere),
 		cmocka_unit_test(chunk_left_out),
 		cmocka_unit_test(resume),
+		cmocka_unit_test(parts),
+		cmocka_unit_test(part_with_a_gap),
+		cmocka_unit_test(resume_part),
 		cmocka_unit_test(foreign_files),
 	};
 

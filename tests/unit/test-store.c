@@ -105,6 +105,36 @@ static void life(void **state)
 	krr_recording_close(&rec);
 }
 
+/* The first name that neither a recording has nor one that is being made. */
+static void free_names(void **state)
+{
+	static const char *const want[] = { "stem", "stem-2", "stem-3", "stem-4" };
+	struct krr_recording rec[ARRAY_SIZE(want)];
+	char *name;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(want); i++) {
+		name = krr_recording_free_name("stem");
+		assert_string_equal(name, want[i]);
+		assert_int_equal(krr_recording_create(name, &rec[i]), 0);
+		free(name);
+		fill(&rec[i].m);
+		if (i & 1)
+			assert_int_equal(krr_recording_seal(&rec[i]), 0);
+	}
+	/* a gap is used again */
+	assert_int_equal(krr_recording_remove("stem-2"), 0);
+	name = krr_recording_free_name("stem");
+	assert_string_equal(name, "stem-2");
+	free(name);
+	for (i = 0; i < ARRAY_SIZE(want); i++) {
+		krr_recording_close(&rec[i]);
+		if (i != 1)
+			assert_int_equal(krr_recording_remove(want[i]), 0);
+	}
+}
+
 static void symlinks(void **state)
 {
 	__close_fd int store = krr_store_open();
@@ -150,6 +180,57 @@ static void manifest_round_trip(void **state)
 	y = krr_manifest_json(&b);
 	assert_string_equal(x, y);
 	krr_manifest_free(&a);
+	krr_manifest_free(&b);
+}
+
+/* What only the flight recorder writes. */
+static void manifest_of_a_flight(void **state)
+{
+	__close_fd int dir = new_dir();
+	struct krr_manifest a = { 0 }, b;
+
+	(void)state;
+	fill(&a);
+	assert_int_equal(krr_manifest_save(dir, &a), 0);
+	assert_int_equal(krr_manifest_load(dir, &b), 0);
+	assert_null(b.why);
+	assert_true(!b.flight && !b.epochs);
+	krr_manifest_free(&b);
+	a.why = krr_strf("rule \"x\" \xc2\x9b");
+	a.flight = true;
+	a.epochs = 1ull << 33;
+	free(a.stop_reason);
+	a.stop_reason = krr_strf("%s", KRR_KEPT);
+	assert_int_equal(krr_manifest_save(dir, &a), 0);
+	assert_int_equal(krr_manifest_load(dir, &b), 0);
+	assert_string_equal(b.why, "rule \"x\" ??");
+	assert_string_equal(b.stop_reason, "kept");
+	assert_true(b.flight);
+	assert_true(b.epochs == 1ull << 33);
+	krr_manifest_free(&a);
+	krr_manifest_free(&b);
+}
+
+/* A copy says the same, and has nothing of the original. */
+static void manifest_copy(void **state)
+{
+	struct krr_manifest a = { 0 }, b;
+	__free_ptr char *x = NULL, *y = NULL;
+
+	(void)state;
+	fill(&a);
+	a.flight = true;
+	a.why = krr_strf("because");
+	a.ram_path = krr_strf("/ram");
+	strcpy(a.sum[KRR_FILE_LOG], "0123456789abcdef");
+	krr_manifest_copy(&b, &a);
+	x = krr_manifest_json(&a);
+	assert_ptr_not_equal(a.name, b.name);
+	assert_ptr_not_equal(a.why, b.why);
+	assert_null(b.cmdline);
+	krr_manifest_free(&a);
+	y = krr_manifest_json(&b);
+	assert_string_equal(x, y);
 	krr_manifest_free(&b);
 }
 
@@ -245,6 +326,9 @@ static void bad_manifests(void **state)
 	refuse_with(dir, good, "\"share\": \"tag\"", "\"share\": 1");
 	refuse_with(dir, good, "\"cpu\": \"model\"", "\"gpu\": \"model\"");
 	refuse_with(dir, good, "\"tsc\"", "\"clock\"");
+	refuse_with(dir, good, "\"flight\": false", "\"flight\": 0");
+	refuse_with(dir, good, "\"epochs\": 0", "\"epochs\": \"0\"");
+	refuse_with(dir, good, "\"flight\": false", "\"why\": true");
 	quiet_end();
 }
 
@@ -254,8 +338,11 @@ int main(void)
 		cmocka_unit_test(names),
 		cmocka_unit_test(store_path),
 		cmocka_unit_test(life),
+		cmocka_unit_test(free_names),
 		cmocka_unit_test(symlinks),
 		cmocka_unit_test(manifest_round_trip),
+		cmocka_unit_test(manifest_of_a_flight),
+		cmocka_unit_test(manifest_copy),
 		cmocka_unit_test(manifest_texts),
 		cmocka_unit_test(pipes),
 		cmocka_unit_test(bad_manifests),

@@ -34,6 +34,7 @@ void random_event(struct dice *d, struct krr_event *ev, uint8_t *data, uint32_t 
 	static const uint8_t kinds[] = {
 		KRR_EV_TSC, KRR_EV_TSC, KRR_EV_RANDOM, KRR_EV_UATOMIC, KRR_EV_IODATA,
 		KRR_EV_VBUF, KRR_EV_ACQUIRE, KRR_EV_IRQ, KRR_EV_MARK, KRR_EV_YIELD,
+		KRR_EV_EPOCH, KRR_EV_KEEP,
 	};
 	uint32_t i;
 
@@ -51,6 +52,10 @@ void random_event(struct dice *d, struct krr_event *ev, uint8_t *data, uint32_t 
 	ev->len = (uint32_t)(roll(d) % (max + 1));
 	for (i = 0; i < ev->len; i++)
 		data[i] = (uint8_t)roll(d);
+	if (ev->kind == KRR_EV_KEEP) {
+		ev->len += !ev->len;
+		data[0] = (uint8_t)roll(d) & 0x7f;
+	}
 	ev->data = data;
 }
 

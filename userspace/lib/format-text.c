@@ -248,6 +248,9 @@ size_t krr_event_text(const struct krr_decoder *d, const struct krr_event *ev,
 		return o.n;
 	case KRR_EV_YIELD:
 		return o.n;
+	case KRR_EV_EPOCH:
+		krr_text_add(&o, "%" PRIu64, ev->arg[0]);
+		return o.n;
 	case KRR_EV_TSC:
 		krr_text_add(&o, "%+" PRId64, krr_unzigzag(ev->arg[0]));
 		return o.n;
