@@ -29,8 +29,8 @@ ok "a VM starts" "$krrctl" vm start "$vm" --accel "$accel" --smp 2
 # privileges
 guest "one process has other privileges than root's" "$serving"'
 	p=$(serving) && grep -E "^(Uid|Groups|Cap|NoNew)" /proc/$p/status'
-says "CapEff:	000000c000000000" "CAP_BPF and CAP_PERFMON in effect"
-says "CapPrm:	000000c000000000" "and no more permitted"
+says "CapEff:	000000c400000000" "CAP_BPF, CAP_PERFMON and CAP_SYSLOG in effect"
+says "CapPrm:	000000c400000000" "and no more permitted"
 says "CapBnd:	0000000000000000" "none can be gained"
 says "NoNewPrivs:	1" "nor anything else, by execve()"
 guest "commands are root's" 'test "$(id -u)" = 0 && grep -q "CapEff:	000001ffffffffff" /proc/self/status'
