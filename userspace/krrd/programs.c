@@ -23,13 +23,14 @@
 #include "krrd/pins.h"
 #include "krrd/programs.h"
 #include "lib/util.h"
+#include "lib/verifier.h"
 #include "mm.skel.h"
 #include "net.skel.h"
 #include "sched.skel.h"
 #include "security.skel.h"
 #include "syscall.skel.h"
 
-#define SAID_MAX	2048	/* kept of what libbpf says */
+#define SAID_MAX	4096	/* kept of what libbpf says */
 #define SAID_ONCE	8192	/* a message, which may hold the verifier's log */
 
 struct program {
@@ -284,9 +285,9 @@ static int start(struct krr_programs *p, const struct krr_watch *watch, size_t n
 		 const char **failed)
 {
 	struct btf *kernel = btf__load_vmlinux_btf();
-	int err = kernel ? 0 : -errno;
+	int err = kernel ? 0 : -ENOENT;
 
-	*failed = "the kernel's BTF";
+	*failed = "the guest kernel has no BTF, boot one made by make kernel";
 	for (size_t i = 0; !err && i < nr; i++) {
 		*failed = watch[i].subsys;
 		err = load(p, add_object(p, watch[i].subsys), watch[i].policy, kernel);
@@ -348,7 +349,9 @@ int krr_programs_start(const struct krr_watch *watch, size_t nr, const char *wor
 	}
 	unload(p);
 	if (err) {
-		*why = krr_strf("%s: %s%s%s", failed, strerror(-err), *said ? "\n" : "", said);
+		__free_ptr char *verifier = krr_verifier_says(said);
+
+		*why = krr_strf("%s: %s%s", failed, strerror(-err), verifier);
 		krr_programs_stop(p);
 		return err;
 	}
