@@ -29,6 +29,9 @@
 #include "lib/util.h"
 
 #define CLIENTS		4	/* of the socket, at once */
+/* with one who does not read, while others wait */
+#define PATIENCE_MS	5000
+#define HOST_PATIENCE_MS 30000
 
 enum { HOST, FIRST_CLIENT, NR_PORTS = FIRST_CLIENT + CLIENTS };
 
@@ -196,8 +199,11 @@ static int prepare(struct guest *g)
 
 	control_open();
 	krr_programs_measure();
-	for (i = FIRST_CLIENT; i < NR_PORTS; i++)
+	for (i = FIRST_CLIENT; i < NR_PORTS; i++) {
 		g->port[i].fd = -1;
+		g->port[i].patience_ms = PATIENCE_MS;
+	}
+	g->port[HOST].patience_ms = HOST_PATIENCE_MS;
 	g->port[HOST].fd = port_open(NULL, KRR_CONTROL_NAME);
 	if (g->port[HOST].fd < 0)
 		krr_err("no virtio-serial port " KRR_CONTROL_NAME ": the host will not reach krrd");

@@ -80,9 +80,17 @@ bool port_gone(const struct port *port)
 	return poll(&p, 1, 0) == 1 && p.revents & POLLHUP;
 }
 
+/* Nobody who does not read may keep krrd from all others. */
+static int give_up(const struct port *port)
+{
+	shutdown(port->fd, SHUT_RDWR);	/* port_gone() from now on, if it is a socket */
+	return -ETIMEDOUT;
+}
+
 static int put(const struct port *port, const void *buf, size_t len)
 {
 	struct pollfd p = { .fd = port->fd, .events = POLLOUT };
+	uint64_t since = krr_now_ns();
 	const char *at = buf;
 	ssize_t n;
 
@@ -97,12 +105,14 @@ static int put(const struct port *port, const void *buf, size_t len)
 			return -errno;
 		if (port_gone(port))
 			return -EPIPE;
+		if (port->patience_ms && krr_now_ns() - since > port->patience_ms * 1000000ull)
+			return give_up(port);
 		poll(&p, 1, WAIT_MS);
 	}
 	return 0;
 }
 
-/** port_send() - send a frame; waits for room as long as somebody listens */
+/** port_send() - send a frame; waits for room as long as somebody listens, and patience lasts */
 int port_send(const struct port *port, uint32_t type, const void *payload, size_t len)
 {
 	struct krr_frame f;
@@ -256,7 +266,7 @@ static bool in_group(int fd, gid_t gid)
 /** port_refuse() - tell a client why not, and hang up */
 void port_refuse(int fd, int err, const char *why)
 {
-	struct port port = { .fd = fd };
+	struct port port = { .fd = fd, .patience_ms = 1 };
 
 	port_reply(&port, err, why);
 	close(fd);
