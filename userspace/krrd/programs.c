@@ -332,7 +332,7 @@ static struct krr_programs *new_programs(void)
  * All are attached, or none.  From then on a restarted krrd adopts these, and not
  * those that were started before.
  *
- * Return: 0 or -errno; -ENOENT: there is no such subsystem.
+ * Return: 0; -ENOENT: there is no such subsystem, or no BTF; -EIO: the kernel refused.
  */
 int krr_programs_start(const struct krr_watch *watch, size_t nr, const char *words, size_t len,
 		       struct krr_programs **out, char **why)
@@ -353,7 +353,7 @@ int krr_programs_start(const struct krr_watch *watch, size_t nr, const char *wor
 
 		*why = krr_strf("%s: %s%s", failed, strerror(-err), verifier);
 		krr_programs_stop(p);
-		return err;
+		return err == -ENOENT ? err : -EIO;	/* nothing that the options could help */
 	}
 	*out = p;
 	return 0;
