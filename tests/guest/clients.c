@@ -15,7 +15,10 @@
 #define ANSWER_MS	20000	/* krrd gives up on one who does not read, then answers others */
 #define MANY		8	/* more than krrd serves at once */
 
-enum { HELLO = 1, START = 3, STOP = 4, MARK = 8, ENABLE = 9, DISABLE = 10, HELLO_OK = 64, REPLY = 68 };
+enum {
+	HELLO = 1, START = 3, STOP = 4, MARK = 8, ENABLE = 9, DISABLE = 10, SUBSYS = 12,
+	HELLO_OK = 64, REPLY = 68,
+};
 
 struct frame {
 	uint32_t magic, type, len, crc;
@@ -73,7 +76,8 @@ static uint32_t answer(int fd)
 	n = recv(fd, &f, sizeof(f), MSG_WAITALL);
 	if (n <= 0)
 		return 0;
-	CHECK(n == sizeof(f) && f.magic == MAGIC && f.crc == crc32(&f, offsetof(struct frame, crc)));
+	CHECK(n == sizeof(f) && f.magic == MAGIC);
+	CHECK(f.crc == crc32(&f, offsetof(struct frame, crc)));
 	for (; f.len; f.len -= (uint32_t)n) {
 		n = recv(fd, buf, f.len < sizeof(buf) ? f.len : sizeof(buf), 0);
 		CHECK(n > 0);
@@ -149,7 +153,7 @@ static void deaf(int fd, uint8_t *buf)
 {
 	(void)buf;
 	for (int i = 0; i < 300; i++)
-		put_frame(fd, 12, "", 0);
+		put_frame(fd, SUBSYS, "", 0);
 }
 
 static void crowd(int fd, uint8_t *buf)

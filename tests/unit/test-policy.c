@@ -97,7 +97,8 @@ static const struct {
 	{ "--subsys net --when 'net.dport == 1 && net.dport == 2'", "contradicts" },
 	{ "--subsys net --when fs.open", "which --subsys does not name" },
 	{ "--subsys net " NINE("--when net.drop"), "--when: 8 are possible for one subsystem" },
-	{ "--subsys net --comm nginx --when 'net.comm == redis'", "it can never hold, since --comm" },
+	{ "--subsys net --comm nginx --when 'net.comm == redis'",
+	  "it can never hold, since --comm" },
 	{ "--subsys net --port 80 --when 'net.dport == 81 && net.sport == 81'", "can never hold" },
 	{ "--subsys net --then mark:a", "the --when that it is for comes before it" },
 	{ "--subsys net --rate 5", "the --when that it is for comes before it" },
@@ -177,7 +178,8 @@ static void failures(void **state)
 static void adopts(void **state)
 {
 	__free_ptr char *before = NULL, *after = NULL, *why = NULL;
-	static char gone[] = "--subsys\0net,fs\0--cgroup\0/there/is/none\0--when\0net.reset && net.dport == 1";
+	static char gone[] = "--subsys\0net,fs\0--cgroup\0/there/is/none\0--when\0"
+			     "net.reset && net.dport == 1";
 	unsigned int started;
 	char *text;
 

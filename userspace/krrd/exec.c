@@ -17,7 +17,6 @@
 #include <sys/wait.h>
 
 #include "krrd/control.h"
-#include "krrd/krrd.h"
 #include "krrd/notify.h"
 #include "krrd/parts.h"
 #include "krrd/port.h"

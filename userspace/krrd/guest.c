@@ -11,13 +11,11 @@
  * idle krrd does not wake up at all and adds nothing to a recording.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
 
 #include "krrd/control.h"
-#include "krrd/krrd.h"
 #include "krrd/notify.h"
 #include "krrd/parts.h"
 #include "krrd/pins.h"

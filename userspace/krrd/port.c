@@ -38,8 +38,10 @@ static int open_by_name(const char *name)
 		__free_ptr char *dev = krr_strf("/dev/%s", de->d_name);
 		__free_ptr char *text = krr_read_file_at(AT_FDCWD, sys, 256);
 
-		if (text && !strncmp(text, name, strlen(name)) && text[strlen(name)] == '\n')
-			fd = open(dev, O_RDWR | O_NONBLOCK | O_CLOEXEC), err = errno;
+		if (text && !strncmp(text, name, strlen(name)) && text[strlen(name)] == '\n') {
+			fd = open(dev, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+			err = errno;
+		}
 	}
 	if (dir)
 		closedir(dir);
@@ -52,13 +54,14 @@ static int open_by_name(const char *name)
  * @path: device, or NULL
  * @name: of the port if there is no @path
  *
+ * A port can be open once: the process before this one may not be quite gone.
+ *
  * Return: file descriptor, or -1.
  */
 int port_open(const char *path, const char *name)
 {
 	int fd = -1, tries;
 
-	/* a process before this one may not be quite gone */
 	for (tries = 0; fd < 0 && (!tries || errno == EBUSY) && tries < BUSY_TRIES; tries++) {
 		if (tries)
 			krr_sleep_ms(WAIT_MS);
