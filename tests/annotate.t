@@ -3,7 +3,7 @@
 # annotate.t - BPF programs put into the log what each subsystem does; rules mark
 # it; replay makes the same annotations; and they are positions to go to
 . "$(dirname "$0")/lib.sh"
-plan 76
+plan 77
 
 PATH=$PATH:/usr/sbin:/sbin
 truncate -s 64M "$work/ext4.img"
@@ -68,6 +68,7 @@ found all-2 'sched.exec && sched.path == /tests/fork'
 found all-2 'sched.exit && sched.comm == cat && sched.exit_code == 1'
 found all-2 'sched.switch && sched.blocked > 1us'
 found all-2 'irq.softirq && irq.latency > 1us'
+found all-2 'irq.softirq && irq.name == TIMER'
 found all-2 'syscall.nr == openat && syscall.ret == ENOENT && syscall.comm == cat'
 found all-2 'security.creds && security.comm == namespaces'
 found all-2 'error.warn'

@@ -4,7 +4,7 @@
 # it may do; whom it talks to
 # shellcheck disable=SC2016 # expanded in the guest
 . "$(dirname "$0")/lib.sh"
-plan 44
+plan 57
 
 vm=krr-krrd-$$
 
@@ -29,8 +29,8 @@ ok "a VM starts" "$krrctl" vm start "$vm" --accel "$accel" --smp 2
 # privileges
 guest "one process has other privileges than root's" "$serving"'
 	p=$(serving) && grep -E "^(Uid|Groups|Cap|NoNew)" /proc/$p/status'
-says "CapEff:	000000c000000000" "CAP_BPF and CAP_PERFMON in effect"
-says "CapPrm:	000000c000000000" "and no more permitted"
+says "CapEff:	000000c400000000" "CAP_BPF, CAP_PERFMON and CAP_SYSLOG in effect"
+says "CapPrm:	000000c400000000" "and no more permitted"
 says "CapBnd:	0000000000000000" "none can be gained"
 says "NoNewPrivs:	1" "nor anything else, by execve()"
 guest "commands are root's" 'test "$(id -u)" = 0 && grep -q "CapEff:	000001ffffffffff" /proc/self/status'
@@ -42,6 +42,28 @@ says "be root, or in the group krr" "and is told who is"
 exits 1 "nor if it gets at the socket" "$krrctl" vm exec "$vm" -- /bin/sh -c \
 	'chmod 666 /run/krrd.sock; su other -c "krrctl status"'
 says "krrd does not talk to user 1000" "and is told by krrd"
+
+# what it reads
+"$krrctl" vm exec "$vm" -- pidof krrd >"$work/pids"
+guest "clients that mean no good" '/tests/clients 10x'
+says "clients: ok" "do no harm"
+[ -n "${XDG_RUNTIME_DIR:-}" ] && run=$XDG_RUNTIME_DIR/krr || run=/run/krr
+for port in control port; do
+	perl -MIO::Socket::UNIX -e '
+		my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die "$ARGV[0]: $!";
+		srand(7);
+		for my $round (1 .. 30) {
+			my $len = int(rand(20000));
+			$s->syswrite(join("", map { chr(int(rand(256))) } 1 .. $len));
+			# a header that promises more than comes
+			$s->syswrite(pack("VVV", 0x3152524b, 9, 65536) . "crc?" . "KRR1" x 100);
+		}' "$run/$vm/$port.sock" >&2
+	point $? "noise on the host side of $port.sock"
+done
+ok "requests are served" "$krrctl" --vm "$vm" status
+guest "and commands are run" true
+"$krrctl" vm exec "$vm" -- pidof krrd | cmp - "$work/pids" >&2
+point $? "by the processes that there were"
 
 # killed, it comes back to what was enabled
 ok "something is enabled" "$krrctl" --vm "$vm" enable --subsys net,sched,syscall --comm tcp --cgroup / \
@@ -110,3 +132,13 @@ ok "and answers" "$krrctl" --vm "$vm" status
 guest "an old socket of a krrd that is gone is no answer" 'mv /run/krrd.sock /run/old; krrctl status; test $? = 3'
 says "is it running?" "and the message says so"
 "$krrctl" vm stop "$vm"
+
+# kernels that lack something; without ports krrd serves the socket
+rg=$top/tests/run-guest.sh
+alone='krrd --guest --only control & sleep 1; krrctl enable --subsys net'
+ok "a kernel without krr" "$rg" -- "$alone; test \$? = 3"
+says "the guest kernel has no krr" "is what enable says"
+ok "a kernel without BTF" "$rg" --append krr=16M -- "mount -t tmpfs none /sys/kernel/btf; $alone; test \$? = 3"
+says "the guest kernel has no BTF" "is what enable says"
+ok "a guest without bpffs" "$rg" --append krr=16M -- "umount /sys/fs/bpf; $alone || exit 1; kill -9 \$!; $alone"
+says "policies will end with krrd" "is told by krrd"

@@ -17,9 +17,9 @@ KRRCTL_OBJ	:= $(patsubst %.c,$(O)/host/%.o,$(filter-out %-guest.c,$(wildcard use
 KRRD_OBJ	:= $(patsubst %,$(O)/host/userspace/krrd/%,main.o host.o)
 KRRD_GUEST_SRC	:= $(filter-out %/host.c,$(wildcard userspace/krrd/*.c)) \
 		   $(addprefix userspace/lib/,names.c predicate.c predicate-value.c proto.c rule.c \
-		   schema.c util.c words.c)
+		   schema.c util.c verifier.c words.c)
 KRRCTL_GUEST_SRC := $(addprefix userspace/krrctl/,main.c cmd-policy.c verbs-guest.c) \
-		   vmm/link.c vmm/socket.c userspace/lib/proto.c userspace/lib/util.c
+		   vmm/link.c vmm/socket.c $(addprefix userspace/lib/,names.c proto.c util.c)
 KRRD_GUEST_OBJ	:= $(KRRD_GUEST_SRC:%.c=$(O)/guest-obj/%.o)
 KRRCTL_GUEST_OBJ := $(KRRCTL_GUEST_SRC:%.c=$(O)/guest-obj/%.o)
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Talking to krrd in the guest. The guest is not trusted: see lib/proto.h. */
+#include <ctype.h>
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -154,15 +155,39 @@ static unsigned int ms_left(uint64_t deadline)
 	return now < deadline ? (unsigned int)((deadline - now) / 1000000) + 1 : 0;
 }
 
+/*
+ * What the guest says is shown on terminals, as it is or as JSON: no control characters
+ * but line breaks and tabs, neither as bytes, nor as UTF-8, nor as \u escapes of JSON.
+ */
+static void make_plain(char *text)
+{
+	unsigned char *s = (unsigned char *)text;
+
+	for (; *s; s++) {
+		if (s[0] == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0)
+			s[0] = s[1] = '?';
+		else if (iscntrl(*s) && *s != '\n' && *s != '\t')
+			*s = '?';
+		else if (s[0] != '\\' || !s[1])
+			continue;
+		else if (!strncmp((char *)s + 1, "u00", 3) && s[4] && strchr("01789", s[4]))
+			memset(s, '?', 5);
+		else
+			s++;	/* what a backslash takes the meaning of */
+	}
+}
+
 /* A REPLY's result, and its text for free(). */
 static int read_reply(const uint8_t *payload, uint32_t len, char **text)
 {
 	int32_t result;
 
 	memcpy(&result, payload, sizeof(result));
-	if (text)
+	if (text) {
 		*text = krr_strf("%.*s", (int)(len - sizeof(result)),
 				 (const char *)payload + sizeof(result));
+		make_plain(*text);
+	}
 	return result > 0 || result < -4095 ? -EPROTO : result;
 }
 

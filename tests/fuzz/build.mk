@@ -15,6 +15,9 @@ FUZZ_CFLAGS	 = $(HOST_WARN) -O1 -g $(HOST_CPPFLAGS) -Itests/unit \
 		   -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
 		   -fno-omit-frame-pointer
 
+$(O)/unit/fuzz/fuzz-guest: $(UNIT_POLICY:%=$(O)/unit/asan/%)
+$(O)/fuzz/bin/fuzz-guest: $(UNIT_POLICY:%=$(O)/fuzz/%)
+
 $(FUZZ_CHECKS): $(O)/unit/fuzz/%: $(O)/unit/asan/tests/fuzz/%.o $(O)/unit/asan/tests/fuzz/driver.o \
 		$(FUZZ_LIB_SRC:%.c=$(O)/unit/asan/%.o) $(RECORDS_BTF)
 	$(call host-msg,LINK,$@)

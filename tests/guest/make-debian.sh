@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # make-debian.sh GUEST OUT TEST... - a small Debian with servers, as an ext4 image
 #
-# The image has no systemd; tests/guest/init is PID 1.  The unpacked Debian is
-# kept beside the image as a tarball under the hash of its package list, so
-# that a new krrd or test program does not mean a new mmdebstrap.
+# PID 1 is tests/guest/init, or with init=/lib/systemd/systemd on the kernel's command
+# line systemd, which starts krrd as a service.  The unpacked Debian is kept beside
+# the image as a tarball under the hash of its package list, so that a new krrd or
+# test program does not mean a new mmdebstrap.
 #
 # A TEST is a name that krr-tests goes by, or bugs/NAME, a program of its own.
 set -eu
@@ -14,9 +15,10 @@ die() { echo "make-debian: $*" >&2; exit 1; }
 guest=$1 out=$2
 shift 2
 here=$(cd "$(dirname "$0")" && pwd)
+units=$here/../../userspace/systemd
 suite=bookworm
 packages="redis-server nginx-light apache2-utils sqlite3 tcc libc6-dev rocksdb-tools \
-stress-ng rt-tests fio iproute2 python3-minimal procps kmod"
+stress-ng rt-tests fio iproute2 python3-minimal procps kmod systemd"
 size=2G
 
 for tool in mmdebstrap mke2fs tar; do
@@ -49,6 +51,13 @@ rm -f "$root/sbin/init"
 install -m 755 "$here/init" "$root/sbin/init"
 "$here/put-programs.sh" "$guest" "$root" /usr/sbin "$@"
 install -m 755 "$here"/loads/* "$root/tests"
+echo 'krr:x:990:990::/nonexistent:/usr/sbin/nologin' >>"$root/etc/passwd"
+echo 'krr:x:990:' >>"$root/etc/group"
+for unit in krrd krrd-exec; do
+	install -m 644 "$units/$unit.service" "$root/lib/systemd/system"
+	ln -s "/lib/systemd/system/$unit.service" "$root/etc/systemd/system/multi-user.target.wants"
+done
+: >"$root/etc/machine-id"
 echo krr >"$root/etc/hostname"
 printf '127.0.0.1 localhost krr\n::1 localhost\n' >"$root/etc/hosts"
 

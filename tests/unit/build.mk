@@ -19,6 +19,11 @@ $(O)/unit/asan/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(UNIT_CFLAGS) $(UNIT_SAN) -MMD -MP -c $< -o $@
 
+# krrd's policies, without the programs
+UNIT_POLICY	:= userspace/krrd/policy.o userspace/krrd/policy-file.o tests/unit/no-bpf.o
+$(O)/unit/plain/test-policy: $(UNIT_POLICY:%=$(O)/unit/plain/%)
+$(O)/unit/asan/test-policy: $(UNIT_POLICY:%=$(O)/unit/asan/%)
+
 $(UNIT_PLAIN): $(O)/unit/plain/%: $(O)/unit/plain/tests/unit/%.o \
 		$(UNIT_LIB_SRC:%.c=$(O)/unit/plain/%.o) $(RECORDS_BTF)
 	$(call host-msg,LINK,$@)
@@ -34,5 +39,6 @@ $(UNIT_ASAN): $(O)/unit/asan/%: $(O)/unit/asan/tests/unit/%.o \
 unit: $(UNIT_PLAIN) $(UNIT_ASAN)
 	$(Q)CMOCKA_MESSAGE_OUTPUT=TAP prove -e '' $(UNIT_PLAIN) $(UNIT_ASAN) $(FUZZ_CHECKS)
 
+-include $(UNIT_POLICY:%.o=$(O)/unit/plain/%.d) $(UNIT_POLICY:%.o=$(O)/unit/asan/%.d)
 -include $(patsubst %.c,$(O)/unit/plain/%.d,$(UNIT_LIB_SRC) $(UNIT_TESTS:%=tests/unit/%.c))
 -include $(patsubst %.c,$(O)/unit/asan/%.d,$(UNIT_LIB_SRC) $(UNIT_TESTS:%=tests/unit/%.c))

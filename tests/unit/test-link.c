@@ -78,6 +78,33 @@ static void refusal(void **state)
 	peer_end(&p);
 }
 
+/* Replies on their way to a terminal. */
+static void rude_guest(int fd)
+{
+	static const char text[] = "\0\0\0\0" "a\033b\x7f" "c\td\n\xc2\x9b\xc3\xa4"
+				   "\\u001B\\u007fx\\\\u001b\\u00e4\\u00";
+	uint8_t payload[64];
+
+	while (request(fd, payload))
+		send_frame(fd, KRR_FR_REPLY, text, sizeof(text) - 1);
+}
+
+static void plain_text(void **state)
+{
+	struct krr_link *l;
+	struct peer p;
+	char *reply;
+
+	(void)state;
+	peer_begin(&p, rude_guest);
+	assert_int_equal(krr_link_open(p.path, 5000, &l), 0);
+	assert_int_equal(krr_link_request(l, KRR_FR_STATUS, NULL, &reply, 5000), 0);
+	assert_string_equal(reply, "a?b?c\td\n??\xc3\xa4" "?????B?????fx\\\\u001b\\u00e4\\u00");
+	free(reply);
+	krr_link_close(l);
+	peer_end(&p);
+}
+
 static void talk(void **state)
 {
 	struct krr_link *l;
@@ -176,6 +203,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(talk),
 		cmocka_unit_test(refusal),
+		cmocka_unit_test(plain_text),
 		cmocka_unit_test(talkative),
 		cmocka_unit_test(never_reads),
 		cmocka_unit_test(no_such_result),

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "krrctl/verbs.h"
+#include "lib/names.h"
 #include "lib/util.h"
 #include "vmm/link.h"
 
@@ -306,6 +307,7 @@ static void print_fields(const json_t *s)
 
 static int print_subsys(const json_t *root, const char *name)
 {
+	struct krr_nearest near = { .wanted = name };
 	const json_t *s;
 	bool found = !name;
 	size_t i;
@@ -316,10 +318,14 @@ static int print_subsys(const json_t *root, const char *name)
 			       json_array_size(json_object_get(s, "fields")));
 		else if (!strcmp(name, text_of(s, "name")))
 			print_fields(s);
+		if (name)
+			krr_nearest_try(&near, text_of(s, "name"));
 		found |= name && !strcmp(name, text_of(s, "name"));
 	}
 	if (!found)
-		krr_err("there is no subsystem \"%s\"; krrctl subsys lists them", name);
+		krr_err("there is no subsystem \"%s\"%s%s%s krrctl subsys lists them", name,
+			near.best ? ": did you mean " : "", near.best ? near.best : "",
+			near.best ? "?" : ";");
 	return found ? KRR_EXIT_OK : KRR_EXIT_USAGE;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "krrctl/verbs.h"
+#include "lib/names.h"
 #include "lib/util.h"
 
 static void print_usage(FILE *to)
@@ -55,6 +56,18 @@ static int take_options(int argc, char **argv)
 	return 2;
 }
 
+static int unknown_verb(const char *name)
+{
+	struct krr_nearest n = { .wanted = name };
+	const struct verb *v;
+
+	for (v = verbs; v->name; v++)
+		krr_nearest_try(&n, v->name);
+	krr_err("there is no verb \"%s\"%s%s%s krrctl --help lists them", name,
+		n.best ? ": did you mean " : "", n.best ? n.best : "", n.best ? "?" : ";");
+	return KRR_EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
 	const struct verb *v;
@@ -81,6 +94,5 @@ int main(int argc, char **argv)
 			v->prepare();
 		return v->run(argc - 1, argv + 1);
 	}
-	krr_err("there is no verb \"%s\"; krrctl --help lists them", argv[1]);
-	return KRR_EXIT_USAGE;
+	return unknown_verb(argv[1]);
 }

@@ -18,7 +18,6 @@
 
 #include "krrd/control.h"
 #include "krrd/flight.h"
-#include "krrd/krrd.h"
 #include "krrd/notify.h"
 #include "krrd/parts.h"
 #include "krrd/port.h"

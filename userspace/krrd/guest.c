@@ -11,14 +11,12 @@
  * idle krrd does not wake up at all and adds nothing to a recording.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
 
 #include "krrd/control.h"
 #include "krrd/flight.h"
-#include "krrd/krrd.h"
 #include "krrd/notify.h"
 #include "krrd/parts.h"
 #include "krrd/pins.h"
@@ -30,6 +28,9 @@
 #include "lib/util.h"
 
 #define CLIENTS		4	/* of the socket, at once */
+/* with one who does not read, while others wait */
+#define PATIENCE_MS	5000
+#define HOST_PATIENCE_MS 30000
 
 enum { HOST, FIRST_CLIENT, NR_PORTS = FIRST_CLIENT + CLIENTS };
 
@@ -212,8 +213,11 @@ static int prepare(struct guest *g)
 
 	control_open();
 	krr_programs_measure();
-	for (i = FIRST_CLIENT; i < NR_PORTS; i++)
+	for (i = FIRST_CLIENT; i < NR_PORTS; i++) {
 		g->port[i].fd = -1;
+		g->port[i].patience_ms = PATIENCE_MS;
+	}
+	g->port[HOST].patience_ms = HOST_PATIENCE_MS;
 	g->port[HOST].fd = port_open(NULL, KRR_CONTROL_NAME);
 	if (g->port[HOST].fd < 0)
 		krr_err("no virtio-serial port " KRR_CONTROL_NAME ": the host will not reach krrd");

@@ -19,6 +19,7 @@
 #include "krrd/flight.h"
 #include "krrd/policy.h"
 #include "krrd/programs.h"
+#include "lib/names.h"
 #include "lib/predicate.h"
 #include "lib/proto.h"
 #include "lib/schema.h"
@@ -71,6 +72,16 @@ static int no(char **text, const char *fmt, ...)
 	return -EINVAL;
 }
 
+/* Once: it does not change, and is long. */
+static void know_kernel(void)
+{
+	static bool known;
+
+	if (!known)
+		krr_schema_add_kernel_btf(KERNEL_BTF);
+	known = true;
+}
+
 /* --- options ------------------------------------------------------------------ */
 
 static char *known_subsystems(void)
@@ -86,6 +97,26 @@ static char *known_subsystems(void)
 		list = more;
 	}
 	return list;
+}
+
+/* For the end of a message, freed by free(). */
+static char *meant(const struct krr_nearest *n, const char *dashes)
+{
+	return n->best ? krr_strf(": did you mean %s%s?", dashes, n->best) : krr_strf("%s", "");
+}
+
+static int unknown_subsystem(const char *name, char **text)
+{
+	__free_ptr char *known = known_subsystems(), *hint = NULL;
+	struct krr_nearest n = { .wanted = name };
+	const struct krr_schema *s = NULL;
+
+	while ((s = krr_schema_next(s)))
+		if (krr_programs_known(s->name))
+			krr_nearest_try(&n, s->name);
+	hint = meant(&n, "");
+	return no(text, "--subsys: there is no subsystem \"%s\"%s (there are: %s)", name, hint,
+		  known);
 }
 
 static int want_all(struct policy *p)
@@ -109,10 +140,7 @@ static int want(struct policy *p, char *list, char **text)
 		} else if (s && krr_programs_known(name)) {
 			p->wanted[s->id] = true;
 		} else {
-			__free_ptr char *known = known_subsystems();
-
-			return no(text, "--subsys: there is no subsystem \"%s\"; there are: %s", name,
-				  known);
+			return unknown_subsystem(name, text);
 		}
 	}
 	return 0;
@@ -159,7 +187,9 @@ static int add_port(struct policy *p, const char *arg, char **text)
 /* The mark of a rule that was given no name: as much of its text as fits. */
 static void name_rule(struct krr_rule *rule, const char *name)
 {
-	snprintf(rule->name, sizeof(rule->name), "%.*s", (int)strcspn(name, " "), name);
+	__free_ptr char *plain = krr_printable(name, strcspn(name, " "));
+
+	snprintf(rule->name, sizeof(rule->name), "%s", plain);
 }
 
 static int add_when(struct policy *p, const char *when, char **text)
@@ -180,7 +210,7 @@ static int add_when(struct policy *p, const char *when, char **text)
 	rule.per_second = DEFAULT_RATE;
 	name_rule(&rule, when);
 	p->trigger[p->triggers++] = (struct trigger){ subsys, rules->nr_triggers,
-						      krr_strf("%s", when) };
+						      krr_printable(when, strlen(when)) };
 	p->last = &rules->trigger[rules->nr_triggers++];
 	*p->last = rule;
 	return 0;
@@ -263,6 +293,19 @@ static const struct option options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
+static int unknown_option(const char *word, char **text)
+{
+	struct krr_nearest n = { .wanted = word + strspn(word, "-") };
+	const struct option *o;
+	__free_ptr char *hint = NULL;
+
+	for (o = options; o->name; o++)
+		krr_nearest_try(&n, o->name);
+	hint = meant(&n, "--");
+	return no(text, "\"%s\" is no option%s%s", word, hint,
+		  *hint ? "" : "; krrctl enable --help tells what there is");
+}
+
 static int take_option(struct policy *p, int opt, char *arg, char **text)
 {
 	switch (opt) {
@@ -290,13 +333,16 @@ static int take_option(struct policy *p, int opt, char *arg, char **text)
 	}
 }
 
+/* For people, and for JSON, which is UTF-8. */
 static char *join(char **words)
 {
 	char *line = krr_strf("%s", ""), *more;
 
 	for (; *words; words++) {
-		more = krr_strf(strpbrk(*words, " \t&|<>") ? "%s%s'%s'" : "%s%s%s", line,
-				*line ? " " : "", *words);
+		__free_ptr char *plain = krr_printable(*words, strlen(*words));
+
+		more = krr_strf(strpbrk(plain, " &|<>") ? "%s%s'%s'" : "%s%s%s", line,
+				*line ? " " : "", plain);
 		free(line);
 		line = more;
 	}
@@ -317,18 +363,16 @@ static int parse(struct policy *p, char **words, char **text)
 	optind = 0;
 	opterr = 0;
 	while ((opt = getopt_long(argc, argv, "+:", options, NULL)) >= 0) {
-		if (opt == '?' || opt == ':')
-			return no(text, "%s %s; krrctl enable --help tells what there is",
-				  argv[optind - 1], opt == ':' ? "needs something after it" :
-				  "is no option");
+		if (opt == ':')
+			return no(text, "%s needs something after it; krrctl enable --help tells "
+				  "what", argv[optind - 1]);
+		if (opt == '?')
+			return unknown_option(argv[optind - 1], text);
 		err = take_option(p, opt, optarg, text);
 		if (err)
 			return err;
 	}
-	if (optind < argc)
-		return no(text, "\"%s\" is no option; krrctl enable --help tells what there is",
-			  argv[optind]);
-	return 0;
+	return optind < argc ? unknown_option(argv[optind], text) : 0;
 }
 
 /* --- rules -------------------------------------------------------------------- */
@@ -396,6 +440,40 @@ static const struct krr_rule *rule_of(const struct policy *p, unsigned int trigg
 	return &p->rules[t->subsys].trigger[t->index];
 }
 
+/* Rules look at what is logged only, so at least one filter has to let through what they want. */
+static bool passes(const struct krr_policy *rules, const struct krr_rule *rule)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < rules->nr_filters; i++) {
+		struct krr_rule both = rules->filter[i];
+		struct krr_clause *last = &both.clause[both.nr_clauses++];
+
+		for (j = 0; j < rule->nr_clauses; j++) {
+			*last = rule->clause[j];
+			if (!krr_rule_possible(&both, last))
+				break;
+		}
+		if (j == rule->nr_clauses)
+			return true;
+	}
+	return !rules->nr_filters;
+}
+
+static int check_rules(const struct policy *p, char **text)
+{
+	const struct trigger *t;
+	unsigned int i;
+
+	for (i = 0; i < p->triggers; i++) {
+		t = &p->trigger[i];
+		if (!passes(&p->rules[t->subsys], rule_of(p, i)))
+			return no(text, "--when %s: it can never hold, since --comm, --cgroup or "
+				  "--port let nothing through that it is for", t->when);
+	}
+	return 0;
+}
+
 static int check(const struct policy *p, char **text)
 {
 	const struct krr_schema *s;
@@ -428,22 +506,30 @@ static void count_starts(struct krr_policy *rules)
 		rules->nr_starts += rules->trigger[i].action == KRR_ACT_START;
 }
 
+/* Filters and rules of each subsystem, as its programs get them. */
+static int build(struct policy *p, char **text)
+{
+	uint32_t i;
+	int err = 0;
+
+	for (i = 0; i < KRR_NR_SUBSYS && !err; i++) {
+		if (!p->wanted[i])
+			continue;
+		err = add_filters(p, i, text);
+		count_starts(&p->rules[i]);
+	}
+	return err ? err : check_rules(p, text);
+}
+
 static int start(struct policy *p, const char *words, size_t len, char **text)
 {
 	struct krr_watch watch[KRR_NR_SUBSYS];
 	size_t n = 0;
 	uint32_t i;
-	int err;
 
-	for (i = 0; i < KRR_NR_SUBSYS; i++) {
-		if (!p->wanted[i])
-			continue;
-		err = add_filters(p, i, text);
-		if (err)
-			return err;
-		count_starts(&p->rules[i]);
-		watch[n++] = (struct krr_watch){ krr_schema_by_id(i)->name, &p->rules[i] };
-	}
+	for (i = 0; i < KRR_NR_SUBSYS; i++)
+		if (p->wanted[i])
+			watch[n++] = (struct krr_watch){ krr_schema_by_id(i)->name, &p->rules[i] };
 	return krr_programs_start(watch, n, words, len, &p->programs, text);
 }
 
@@ -483,13 +569,20 @@ static int make(struct policy *p, char **words, char **text)
 	int err;
 
 	p->flight = (struct flight){ true, FLIGHT_KEEP_MS, FLIGHT_BUDGET_MIB };
-	krr_schema_add_kernel_btf(KERNEL_BTF);
+	know_kernel();
 	err = parse(p, words, text);
 	if (!err)
 		err = check(p, text);
 	if (err || p->adopted)
 		return err;
-	err = flight_begin(&p->flight, &before, text);
+	err = control_there();
+	if (err) {
+		*text = control_error("enable", err);
+		return err;
+	}
+	err = build(p, text);
+	if (!err)
+		err = flight_begin(&p->flight, &before, text);
 	if (err)
 		return err;
 	err = start(p, packed, len, text);
@@ -750,7 +843,7 @@ char *policy_subsys(void)
 	const struct krr_schema *s = NULL;
 	json_t *root = json_array();
 
-	krr_schema_add_kernel_btf(KERNEL_BTF);
+	know_kernel();
 	while ((s = krr_schema_next(s)))
 		if (krr_programs_known(s->name))
 			json_array_append_new(root, describe(s));

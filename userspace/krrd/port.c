@@ -38,8 +38,10 @@ static int open_by_name(const char *name)
 		__free_ptr char *dev = krr_strf("/dev/%s", de->d_name);
 		__free_ptr char *text = krr_read_file_at(AT_FDCWD, sys, 256);
 
-		if (text && !strncmp(text, name, strlen(name)) && text[strlen(name)] == '\n')
-			fd = open(dev, O_RDWR | O_NONBLOCK | O_CLOEXEC), err = errno;
+		if (text && !strncmp(text, name, strlen(name)) && text[strlen(name)] == '\n') {
+			fd = open(dev, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+			err = errno;
+		}
 	}
 	if (dir)
 		closedir(dir);
@@ -52,13 +54,14 @@ static int open_by_name(const char *name)
  * @path: device, or NULL
  * @name: of the port if there is no @path
  *
+ * A port can be open once: the process before this one may not be quite gone.
+ *
  * Return: file descriptor, or -1.
  */
 int port_open(const char *path, const char *name)
 {
 	int fd = -1, tries;
 
-	/* a process before this one may not be quite gone */
 	for (tries = 0; fd < 0 && (!tries || errno == EBUSY) && tries < BUSY_TRIES; tries++) {
 		if (tries)
 			krr_sleep_ms(WAIT_MS);
@@ -80,9 +83,17 @@ bool port_gone(const struct port *port)
 	return poll(&p, 1, 0) == 1 && p.revents & POLLHUP;
 }
 
+/* Nobody who does not read may keep krrd from all others. */
+static int give_up(const struct port *port)
+{
+	shutdown(port->fd, SHUT_RDWR);	/* port_gone() from now on, if it is a socket */
+	return -ETIMEDOUT;
+}
+
 static int put(const struct port *port, const void *buf, size_t len)
 {
 	struct pollfd p = { .fd = port->fd, .events = POLLOUT };
+	uint64_t since = krr_now_ns();
 	const char *at = buf;
 	ssize_t n;
 
@@ -97,12 +108,14 @@ static int put(const struct port *port, const void *buf, size_t len)
 			return -errno;
 		if (port_gone(port))
 			return -EPIPE;
+		if (port->patience_ms && krr_now_ns() - since > port->patience_ms * 1000000ull)
+			return give_up(port);
 		poll(&p, 1, WAIT_MS);
 	}
 	return 0;
 }
 
-/** port_send() - send a frame; waits for room as long as somebody listens */
+/** port_send() - send a frame; waits for room as long as somebody listens, and patience lasts */
 int port_send(const struct port *port, uint32_t type, const void *payload, size_t len)
 {
 	struct krr_frame f;
@@ -256,7 +269,7 @@ static bool in_group(int fd, gid_t gid)
 /** port_refuse() - tell a client why not, and hang up */
 void port_refuse(int fd, int err, const char *why)
 {
-	struct port port = { .fd = fd };
+	struct port port = { .fd = fd, .patience_ms = 1 };
 
 	port_reply(&port, err, why);
 	close(fd);

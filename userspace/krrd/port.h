@@ -10,6 +10,7 @@
 struct port {
 	int fd;			/* -1: there is none */
 	bool up;		/* somebody is connected on the other side */
+	unsigned int patience_ms;	/* with one who does not read; 0: no end of it */
 	struct krr_framer in;
 };
 

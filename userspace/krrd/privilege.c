@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Who reads what others wrote keeps CAP_BPF and CAP_PERFMON, for programs and their
- * maps, and nothing else: not the user, no way to gain more by execve(), no dumps, and
- * no ptrace() by others of the same user.
+ * maps, CAP_SYSLOG for addresses of symbols in /proc/kallsyms, which programs could
+ * find out by themselves; and nothing else: not the user, no way to gain more by
+ * execve(), no dumps, and no ptrace() by others of the same user.
  */
 #include <errno.h>
 #include <grp.h>
@@ -14,7 +15,7 @@
 #include "krrd/privilege.h"
 #include "lib/util.h"
 
-static const cap_value_t kept[] = { CAP_BPF, CAP_PERFMON };
+static const cap_value_t kept[] = { CAP_BPF, CAP_PERFMON, CAP_SYSLOG };
 
 /** privilege_identity() - whom to become.  A static program has no getpwnam(). */
 struct identity privilege_identity(const char *user)

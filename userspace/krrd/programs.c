@@ -23,13 +23,14 @@
 #include "krrd/pins.h"
 #include "krrd/programs.h"
 #include "lib/util.h"
+#include "lib/verifier.h"
 #include "mm.skel.h"
 #include "net.skel.h"
 #include "sched.skel.h"
 #include "security.skel.h"
 #include "syscall.skel.h"
 
-#define SAID_MAX	2048	/* kept of what libbpf says */
+#define SAID_MAX	4096	/* kept of what libbpf says */
 #define SAID_ONCE	8192	/* a message, which may hold the verifier's log */
 
 struct program {
@@ -284,9 +285,9 @@ static int start(struct krr_programs *p, const struct krr_watch *watch, size_t n
 		 const char **failed)
 {
 	struct btf *kernel = btf__load_vmlinux_btf();
-	int err = kernel ? 0 : -errno;
+	int err = kernel ? 0 : -ENOENT;
 
-	*failed = "the kernel's BTF";
+	*failed = "the guest kernel has no BTF, boot one made by make kernel";
 	for (size_t i = 0; !err && i < nr; i++) {
 		*failed = watch[i].subsys;
 		err = load(p, add_object(p, watch[i].subsys), watch[i].policy, kernel);
@@ -331,7 +332,7 @@ static struct krr_programs *new_programs(void)
  * All are attached, or none.  From then on a restarted krrd adopts these, and not
  * those that were started before.
  *
- * Return: 0 or -errno; -ENOENT: there is no such subsystem.
+ * Return: 0; -ENOENT: there is no such subsystem, or no BTF; -EIO: the kernel refused.
  */
 int krr_programs_start(const struct krr_watch *watch, size_t nr, const char *words, size_t len,
 		       struct krr_programs **out, char **why)
@@ -348,9 +349,11 @@ int krr_programs_start(const struct krr_watch *watch, size_t nr, const char *wor
 	}
 	unload(p);
 	if (err) {
-		*why = krr_strf("%s: %s%s%s", failed, strerror(-err), *said ? "\n" : "", said);
+		__free_ptr char *verifier = krr_verifier_says(said);
+
+		*why = krr_strf("%s: %s%s", failed, strerror(-err), verifier);
 		krr_programs_stop(p);
-		return err;
+		return err == -ENOENT ? err : -EIO;	/* nothing that the options could help */
 	}
 	*out = p;
 	return 0;
