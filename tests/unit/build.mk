@@ -20,7 +20,7 @@ $(O)/unit/asan/%.o: %.c
 	$(Q)$(CC) $(UNIT_CFLAGS) $(UNIT_SAN) -MMD -MP -c $< -o $@
 
 # krrd's policies, without the programs
-UNIT_POLICY	:= userspace/krrd/policy.o userspace/krrd/policy-file.o tests/unit/no-bpf.o
+UNIT_POLICY	:= $(addprefix userspace/krrd/,policy.o policy-file.o flight.o) tests/unit/no-bpf.o
 $(O)/unit/plain/test-policy: $(UNIT_POLICY:%=$(O)/unit/plain/%)
 $(O)/unit/asan/test-policy: $(UNIT_POLICY:%=$(O)/unit/asan/%)
 
