@@ -133,6 +133,7 @@ static int apply_delta(int dirfd, uint32_t number, bool must, int ram)
 	return -EBADMSG;
 }
 
+/* If it fails half way, the next one is the oldest, as after a crash. */
 static int drop_oldest(struct krr_flight *f)
 {
 	__close_fd int base = openat(f->dirfd, KRR_BASE_RAM, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
@@ -143,11 +144,14 @@ static int drop_oldest(struct krr_flight *f)
 		return -errno;
 	remove_file(f->dirfd, gone, "state");
 	remove_file(f->dirfd, gone, "krr");
-	err = apply_delta(f->dirfd, next, true, base);
+	memmove(f->epoch, f->epoch + 1, --f->epochs * sizeof(*f->epoch));
+	err = apply_delta(f->dirfd, gone, false, base);
+	if (!err)
+		err = apply_delta(f->dirfd, next, true, base);
 	if (err)
 		return err;
+	remove_file(f->dirfd, gone, "delta");
 	remove_file(f->dirfd, next, "delta");
-	memmove(f->epoch, f->epoch + 1, --f->epochs * sizeof(*f->epoch));
 	f->epoch[0].bytes = epoch_file_bytes(f->dirfd, next, "state");
 	f->base_bytes = disk_bytes(f->dirfd, KRR_BASE_RAM);
 	return 0;

@@ -657,6 +657,30 @@ static void damaged_delta(void **state)
 	krr_keeping_free(&k);
 }
 
+/* The disk is full, say, when pages are put into base.ram: nothing is lost by that. */
+static void half_dropped(void **state)
+{
+	uint8_t *buf;
+	size_t len;
+
+	(void)state;
+	buf = get_file(rec.dirfd, "epoch-1.delta", &len);
+	put_file(rec.dirfd, "epoch-1.delta", buf, len - 1);
+	flight.epoch[1].began_ns = 0;
+	quiet_begin();
+	assert_int_equal(krr_flight_trim(&flight), -EBADMSG);
+	quiet_end();
+	put_file(rec.dirfd, "epoch-1.delta", buf, len);
+	free(buf);
+	assert_int_equal(flight.epochs, EPOCHS - 1);
+	keep_all(1);
+	/* and the next one can be dropped then */
+	flight.epoch[1].began_ns = 0;
+	assert_int_equal(krr_flight_trim(&flight), 0);
+	left(2);
+	keep_all(2);
+}
+
 /* Events that are known to have been there: an epoch that ended has its border. */
 static void short_epoch(void **state)
 {
@@ -980,6 +1004,7 @@ int main(void)
 		TEST(no_events),
 		TEST(no_state),
 		TEST(damaged_delta),
+		TEST(half_dropped),
 		TEST(short_epoch),
 		TEST(crash_while_dropping),
 		TEST(crash_while_beginning),
