@@ -461,7 +461,7 @@ static void rules_take_turns(void **state)
 	wait_for(3);
 }
 
-/* --- the guest hangs --------------------------------------------------------------------------- */
+/* --- the guest hangs ------------------------------------------------------------------------ */
 
 static void at_once(void **state)
 {
@@ -527,7 +527,7 @@ static void border_while_working(void **state)
 	assert_int_equal(recordings(), 2);
 }
 
-/* --- the end ------------------------------------------------------------------------------------ */
+/* --- the end -------------------------------------------------------------------------------- */
 
 static void ends(const char *want_why)
 {
