@@ -471,6 +471,17 @@ static int find_offset(int dirfd, uint32_t number, uint64_t *offset)
 	return n > 0 ? 0 : n ? n : -ENODATA;
 }
 
+/* Who died over the first bytes of a log had no events for it yet. */
+static void remove_stump(int dirfd, uint32_t number)
+{
+	__free_ptr char *name = krr_epoch_file(number, "krr");
+	struct stat st;
+
+	if (!fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) &&
+	    (uint64_t)st.st_size < sizeof(struct krr_log_header))
+		unlinkat(dirfd, name, 0);
+}
+
 /**
  * krr_flight_last() - the events that a recorder was killed over
  * @dirfd: directory of the flight
@@ -485,6 +496,8 @@ int krr_flight_last(int dirfd, struct krr_decoder *d, struct krr_log_writer **lo
 	__free_ptr char *name = NULL;
 
 	krr_decoder_init(d);
+	if (find_epochs(dirfd, "krr", &least, &greatest))
+		remove_stump(dirfd, greatest);
 	if (!find_epochs(dirfd, "krr", &least, &greatest))
 		return -ENODATA;
 	if (greatest > least) {

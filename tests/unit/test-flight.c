@@ -854,6 +854,29 @@ static void last_is_empty(void **state)
 		assert_true(!d.pos[i]);
 }
 
+/* It died before the log of the last epoch had its first bytes. */
+static void last_is_a_stump(void **state)
+{
+	struct krr_keeping k = { 0 };
+	struct krr_decoder d;
+	size_t len;
+
+	(void)state;
+	for (len = 0; len < sizeof(struct krr_log_header); len++) {
+		put_file(rec.dirfd, "epoch-4.krr", "KRRlog\r\n and some more...", len);
+		krr_log_writer_free(writer);
+		writer = NULL;
+		assert_int_equal(krr_flight_last(rec.dirfd, &d, &writer), 0);
+		assert_true(d.number == number[EPOCHS - 1] && d.offset == offset[EPOCHS - 1]);
+	}
+	assert_int_equal(krr_flight_all(rec.dirfd, &k), 0);
+	assert_int_equal(k.last, EPOCHS - 2);
+	k.name = krr_strf("kept");
+	k.stop_reason = krr_strf("none");
+	keep(&k);
+	krr_keeping_free(&k);
+}
+
 /* The recorder dies with events in the ring; the next command finds what it left. */
 static void die(unsigned int in_ring)
 {
@@ -1012,6 +1035,7 @@ int main(void)
 		TEST(last_is_whole),
 		TEST(last_is_torn),
 		TEST(last_is_empty),
+		TEST(last_is_a_stump),
 		TEST(salvaged),
 		TEST(salvaged_half_dropped),
 		TEST(salvaged_while_it_lives),
