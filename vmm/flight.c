@@ -133,6 +133,7 @@ static int apply_delta(int dirfd, uint32_t number, bool must, int ram)
 	return -EBADMSG;
 }
 
+/* If it fails half way, the next one is the oldest, as after a crash. */
 static int drop_oldest(struct krr_flight *f)
 {
 	__close_fd int base = openat(f->dirfd, KRR_BASE_RAM, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
@@ -143,11 +144,14 @@ static int drop_oldest(struct krr_flight *f)
 		return -errno;
 	remove_file(f->dirfd, gone, "state");
 	remove_file(f->dirfd, gone, "krr");
-	err = apply_delta(f->dirfd, next, true, base);
+	memmove(f->epoch, f->epoch + 1, --f->epochs * sizeof(*f->epoch));
+	err = apply_delta(f->dirfd, gone, false, base);
+	if (!err)
+		err = apply_delta(f->dirfd, next, true, base);
 	if (err)
 		return err;
+	remove_file(f->dirfd, gone, "delta");
 	remove_file(f->dirfd, next, "delta");
-	memmove(f->epoch, f->epoch + 1, --f->epochs * sizeof(*f->epoch));
 	f->epoch[0].bytes = epoch_file_bytes(f->dirfd, next, "state");
 	f->base_bytes = disk_bytes(f->dirfd, KRR_BASE_RAM);
 	return 0;
@@ -467,6 +471,17 @@ static int find_offset(int dirfd, uint32_t number, uint64_t *offset)
 	return n > 0 ? 0 : n ? n : -ENODATA;
 }
 
+/* Who died over the first bytes of a log had no events for it yet. */
+static void remove_stump(int dirfd, uint32_t number)
+{
+	__free_ptr char *name = krr_epoch_file(number, "krr");
+	struct stat st;
+
+	if (!fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) &&
+	    (uint64_t)st.st_size < sizeof(struct krr_log_header))
+		unlinkat(dirfd, name, 0);
+}
+
 /**
  * krr_flight_last() - the events that a recorder was killed over
  * @dirfd: directory of the flight
@@ -482,6 +497,8 @@ int krr_flight_last(int dirfd, struct krr_decoder *d, struct krr_log_writer **lo
 	int err;
 
 	krr_decoder_init(d);
+	if (find_epochs(dirfd, "krr", &least, &greatest))
+		remove_stump(dirfd, greatest);
 	if (!find_epochs(dirfd, "krr", &least, &greatest))
 		return -ENODATA;
 	if (greatest > least) {

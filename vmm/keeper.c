@@ -138,7 +138,7 @@ static char *clean(const char *label)
  * @last_ms: so much of the past, 0 for all there is
  * @now: without a tail and a border: the guest may not get to one
  *
- * One that waits already takes this one along.
+ * One that waits already takes this one along, and does not wait if this one cannot.
  */
 void krr_keeper_ask(struct krr_keeper *k, const char *label, const char *why, uint64_t last_ms,
 		    bool now)
@@ -389,8 +389,9 @@ uint32_t krr_keeper_wants(struct krr_keeper *k, uint64_t raw_bytes)
 	    !k->working && !k->at_border.there) {
 		k->at_border = k->request;
 		memset(&k->request, 0, sizeof(k->request));
-		due = true;
 	}
+	if (k->at_border.there && !k->working)
+		due = true;
 	if (!due)
 		return 0;
 	k->wanted = e->number + 1;
@@ -430,7 +431,8 @@ int krr_keeper_epoch(struct krr_keeper *k, uint64_t offset, off_t console, uint6
 		krr_err("cannot write %s/%s: %s", k->rec->path, name, strerror(-err));
 		return err;
 	}
-	if (k->at_border.there)
+	/* a hang that ended: what waits for a border gets the next one */
+	if (k->at_border.there && !k->working)
 		keep_to_border(k);
 	err = krr_flight_trim(&k->f);
 	tell(k);

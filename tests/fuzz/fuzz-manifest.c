@@ -21,6 +21,11 @@ static void check_again(const struct krr_manifest *m)
 	must(!krr_manifest_load(fuzz_dir(), &m2));
 	again = krr_manifest_json(&m2);
 	must(again && !strcmp(text, again));
+	free(again);
+	krr_manifest_free(&m2);
+	krr_manifest_copy(&m2, m);
+	again = krr_manifest_json(&m2);
+	must(again && !strcmp(text, again));
 	krr_manifest_free(&m2);
 }
 
@@ -56,6 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		check_text(m.name);
 		check_text(m.message);
 		check_text(m.cmdline);
+		check_text(m.why);
 		check_again(&m);
 		check_machine(&m);
 	}
@@ -86,6 +92,10 @@ void fuzz_seeds(void)
 	m.hdr_gpa = 1 << 20;
 	m.complete = m.net = true;
 	strcpy(m.sum[KRR_FILE_LOG], "0123456789abcdef");
+	seed(&m);
+	m.why = krr_strf("rule \33x \xc2\x9b");
+	m.epochs = 5;
+	m.flight = true;
 	seed(&m);
 	krr_manifest_free(&m);
 	fuzz_seed("{}", 2);

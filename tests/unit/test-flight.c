@@ -12,6 +12,7 @@
 #include "lib/util.h"
 #include "unit.h"
 #include "vmm/flight.h"
+#include "vmm/salvage.h"
 
 #define HDR_PAGE	4u
 #define RING_PAGE	(HDR_PAGE + KRR_HDR_BYTES / KRR_BLOCK)
@@ -220,6 +221,7 @@ static int setup(void **state)
 
 	if (scratch_setup(state))
 		return -1;
+	krr_quiet = true;
 	for (i = 0; i < sizeof(text); i++)
 		text[i] = (uint8_t)('A' + i % 26);
 	console_path = krr_strf("%s/console", scratch);
@@ -655,6 +657,30 @@ static void damaged_delta(void **state)
 	krr_keeping_free(&k);
 }
 
+/* The disk is full, say, when pages are put into base.ram: nothing is lost by that. */
+static void half_dropped(void **state)
+{
+	uint8_t *buf;
+	size_t len;
+
+	(void)state;
+	buf = get_file(rec.dirfd, "epoch-1.delta", &len);
+	put_file(rec.dirfd, "epoch-1.delta", buf, len - 1);
+	flight.epoch[1].began_ns = 0;
+	quiet_begin();
+	assert_int_equal(krr_flight_trim(&flight), -EBADMSG);
+	quiet_end();
+	put_file(rec.dirfd, "epoch-1.delta", buf, len);
+	free(buf);
+	assert_int_equal(flight.epochs, EPOCHS - 1);
+	keep_all(1);
+	/* and the next one can be dropped then */
+	flight.epoch[1].began_ns = 0;
+	assert_int_equal(krr_flight_trim(&flight), 0);
+	left(2);
+	keep_all(2);
+}
+
 /* Events that are known to have been there: an epoch that ended has its border. */
 static void short_epoch(void **state)
 {
@@ -828,6 +854,160 @@ static void last_is_empty(void **state)
 		assert_true(!d.pos[i]);
 }
 
+/* It died before the log of the last epoch had its first bytes. */
+static void last_is_a_stump(void **state)
+{
+	struct krr_keeping k = { 0 };
+	struct krr_decoder d;
+	size_t len;
+
+	(void)state;
+	for (len = 0; len < sizeof(struct krr_log_header); len++) {
+		put_file(rec.dirfd, "epoch-4.krr", "KRRlog\r\n and some more...", len);
+		krr_log_writer_free(writer);
+		writer = NULL;
+		assert_int_equal(krr_flight_last(rec.dirfd, &d, &writer), 0);
+		assert_true(d.number == number[EPOCHS - 1] && d.offset == offset[EPOCHS - 1]);
+	}
+	assert_int_equal(krr_flight_all(rec.dirfd, &k), 0);
+	assert_int_equal(k.last, EPOCHS - 2);
+	k.name = krr_strf("kept");
+	k.stop_reason = krr_strf("none");
+	keep(&k);
+	krr_keeping_free(&k);
+}
+
+/* The recorder dies with events in the ring; the next command finds what it left. */
+static void die(unsigned int in_ring)
+{
+	uint64_t at = decoder.offset;
+	struct krr_event ev = { .kind = KRR_EV_RANDOM, .arg = { 77 } };
+
+	free(rec.m.ram_path);
+	rec.m.ram_path = krr_strf("%s/ram", scratch);
+	assert_int_equal(krr_manifest_save(rec.dirfd, &rec.m), 0);
+	log_chunk(&ev, in_ring ? in_ring : 1);
+	krr_ring_write(&ram, RING_BASE + at, stream + at, decoder.offset - at);
+	ram.hdr->tail = RING_BASE + at;
+	ram.hdr->head = RING_BASE + (in_ring ? decoder.offset : at);
+	strcpy(ram.hdr->message, "last words");
+	if (in_ring) {
+		offset[EPOCHS] = decoder.offset;
+		number[EPOCHS] = decoder.number;
+	}
+	krr_log_writer_free(writer);
+	writer = NULL;
+}
+
+/* What was logged after the last whole chunk is only in the ring: not on disk. */
+static void forget_chunk(size_t good)
+{
+	__free_ptr char *name = krr_epoch_file(now, "krr");
+	__close_fd int fd = openat(rec.dirfd, name, O_WRONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0 && !ftruncate(fd, (off_t)good));
+}
+
+static void assert_salvaged(const char *name, uint32_t first)
+{
+	struct krr_recording kept;
+	char **list;
+
+	krr_recording_close(&rec);
+	krr_salvage();
+	assert_int_equal(krr_store_list(&list, true), 0);
+	krr_store_list_free(list);
+	assert_int_equal(krr_recording_open(name, &kept), 0);
+	check_image(&kept, "start.ram", image[first]);
+	check_log(&kept, first, EPOCHS - 1);
+	assert_false(kept.m.complete);
+	assert_false(kept.m.flight);
+	assert_string_equal(kept.m.why, "the recorder died");
+	assert_string_equal(kept.m.message, "last words");
+	assert_true(kept.m.ring_base == RING_BASE + offset[first]);
+	krr_recording_close(&kept);
+}
+
+static void salvaged(void **state)
+{
+	size_t good = krr_log_written(writer);
+
+	(void)state;
+	die(50);
+	forget_chunk(good);
+	assert_salvaged("fl-cut", 0);
+}
+
+static void salvaged_half_dropped(void **state)
+{
+	size_t good = krr_log_written(writer);
+	struct krr_recording other;
+
+	(void)state;
+	assert_int_equal(krr_recording_create("fl-cut", &other), 0);
+	make_manifest(&other.m, "fl-cut");
+	assert_int_equal(krr_recording_seal(&other), 0);
+	krr_recording_close(&other);
+	remove_of(0, "state");
+	die(1);
+	/* a torn chunk, too */
+	forget_chunk(good + 20);
+	assert_salvaged("fl-cut-2", 1);
+}
+
+static void salvaged_while_it_lives(void **state)
+{
+	char **list;
+
+	(void)state;
+	die(1);
+	krr_salvage();
+	assert_int_equal(krr_store_list(&list, false), 0);
+	krr_store_list_free(list);
+	assert_true(epoch_has(0, "state") && epoch_has(4, "krr"));
+}
+
+/* Nothing that can be replayed: it just goes. */
+static void salvaged_empty(void **state)
+{
+	uint32_t n;
+	char **list;
+
+	(void)state;
+	die(0);
+	for (n = 0; n < EPOCHS; n++)
+		remove_of(n, "krr");
+	krr_recording_close(&rec);
+	krr_salvage();
+	assert_int_equal(krr_store_list(&list, false), 0);
+	krr_store_list_free(list);
+	assert_int_equal(krr_store_list(&list, true), 0);
+	krr_store_list_free(list);
+}
+
+/* Damaged: it stays, for somebody to look at. */
+static void salvaged_damaged(void **state)
+{
+	uint8_t *buf;
+	size_t len;
+	char **list;
+
+	(void)state;
+	die(0);
+	buf = get_file(rec.dirfd, "epoch-1.krr", &len);
+	buf[len - 9] ^= 1;
+	put_file(rec.dirfd, "epoch-1.krr", buf, len);
+	free(buf);
+	close(rec.lockfd);
+	rec.lockfd = -1;
+	quiet_begin();
+	krr_salvage();
+	quiet_end();
+	assert_int_equal(krr_store_list(&list, false), 0);
+	krr_store_list_free(list);
+	assert_true(epoch_has(0, "state") && epoch_has(4, "krr"));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -847,6 +1027,7 @@ int main(void)
 		TEST(no_events),
 		TEST(no_state),
 		TEST(damaged_delta),
+		TEST(half_dropped),
 		TEST(short_epoch),
 		TEST(crash_while_dropping),
 		TEST(crash_while_beginning),
@@ -854,6 +1035,12 @@ int main(void)
 		TEST(last_is_whole),
 		TEST(last_is_torn),
 		TEST(last_is_empty),
+		TEST(last_is_a_stump),
+		TEST(salvaged),
+		TEST(salvaged_half_dropped),
+		TEST(salvaged_while_it_lives),
+		TEST(salvaged_empty),
+		TEST(salvaged_damaged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
