@@ -398,6 +398,12 @@ uint32_t krr_keeper_wants(struct krr_keeper *k, uint64_t raw_bytes)
 	return k->wanted;
 }
 
+/** krr_keeper_next() - number of the epoch that comes next */
+uint32_t krr_keeper_next(const struct krr_keeper *k)
+{
+	return k->f.epoch[k->f.epochs - 1].number + 1;
+}
+
 /** krr_keeper_scan() - find what changed; the VM is paused at a border */
 int krr_keeper_scan(struct krr_keeper *k)
 {
@@ -416,7 +422,7 @@ int krr_keeper_scan(struct krr_keeper *k)
  */
 int krr_keeper_epoch(struct krr_keeper *k, uint64_t offset, off_t console, uint64_t pause_ms)
 {
-	uint32_t number = k->f.epoch[k->f.epochs - 1].number + 1;
+	uint32_t number = krr_keeper_next(k);
 	__free_ptr char *name = krr_epoch_file(number, "delta");
 	uint64_t bytes;
 	int err;

@@ -17,6 +17,7 @@ void krr_keeper_see(void *keeper, const struct krr_event *ev);
 void krr_keeper_ask(struct krr_keeper *k, const char *label, const char *why, uint64_t last_ms,
 		    bool now);
 uint32_t krr_keeper_wants(struct krr_keeper *k, uint64_t raw_bytes);
+uint32_t krr_keeper_next(const struct krr_keeper *k);
 int krr_keeper_scan(struct krr_keeper *k);
 int krr_keeper_epoch(struct krr_keeper *k, uint64_t offset, off_t console, uint64_t pause_ms);
 int krr_keeper_tick(struct krr_keeper *k, off_t console);

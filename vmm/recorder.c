@@ -305,6 +305,11 @@ static int change_log(struct krr_recorder *r, uint32_t epoch)
 {
 	int err = krr_drain_step(&r->drain, true);
 
+	if (!err && r->drain.damaged)
+		err = -EBADMSG;
+	/* one that lost patience may have logged more, which is not of this epoch */
+	if (!err && krr_load(&r->ram.hdr->state) != KRR_ST_PARKED_EPOCH)
+		err = -ETIMEDOUT;
 	if (err)
 		return err;
 	krr_log_writer_free(r->log);
@@ -337,7 +342,7 @@ static void next_epoch(struct krr_recorder *r)
 	off_t console = console_size(r);
 	int err;
 
-	err = snapshot_epoch(r, epoch);
+	err = epoch == krr_keeper_next(r->keeper) ? snapshot_epoch(r, epoch) : -EPROTO;
 	if (!err)
 		err = change_log(r, epoch);
 	pause_ms = ms_since(t0);
@@ -383,7 +388,7 @@ static void fly(struct krr_recorder *r)
 	if (wanted)
 		krr_store(&h->wanted, wanted);
 	look_for_hang(r);
-	if (krr_keeper_tick(r->keeper, console_size(r)))
+	if (r->drain.damaged || krr_keeper_tick(r->keeper, console_size(r)))
 		finish(r, false);
 }
 
