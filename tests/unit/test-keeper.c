@@ -440,25 +440,30 @@ static void rules_take_turns(void **state)
 	see_mark(KRR_SUBSYS_MARK, KRR_ACT_KEEP, "one", all);
 	tail_then_border(1);
 	wait_for(1);
-	see_mark(KRR_SUBSYS_MARK, KRR_ACT_KEEP, "two", all);
+	see_mark(KRR_SUBSYS_MARK, KRR_ACT_KEEP, "one", all);
 	pass_seconds(4);
 	assert_int_equal(wants(), 0);
 	pass_seconds(1);
-	see_mark(KRR_SUBSYS_MARK, KRR_ACT_KEEP, "two", all);
+	see_mark(KRR_SUBSYS_MARK, KRR_ACT_KEEP, "one", all);
 	assert_int_equal(wants(), 2);
 	next_epoch();
 	assert_int_equal(number_of("suppressed"), 3);
 	assert_int_equal(number_of("kept"), 1);
-	/* ten seconds after the first */
-	pass_seconds(4);
+	/* another rule has its own ten seconds */
 	see_mark(KRR_SUBSYS_MARK, KRR_ACT_KEEP, "two", all);
 	tail_then_border(3);
 	wait_for(2);
 	assert_int_equal(number_of("suppressed"), 3);
-	/* somebody's word does not wait for that */
-	see_keep(0, "now");
+	/* ten seconds after the first */
+	pass_seconds(4);
+	see_mark(KRR_SUBSYS_MARK, KRR_ACT_KEEP, "one", all);
 	tail_then_border(4);
 	wait_for(3);
+	assert_int_equal(number_of("suppressed"), 3);
+	/* somebody's word does not wait for that */
+	see_keep(0, "now");
+	tail_then_border(5);
+	wait_for(4);
 }
 
 /* --- the guest hangs ------------------------------------------------------------------------ */
