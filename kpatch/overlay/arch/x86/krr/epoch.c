@@ -122,8 +122,12 @@ static u32 epoch_nr, parked_cpus;
 
 static int park_epoch(void *unused)
 {
-	bool last = ++parked_cpus == num_online_cpus();
+	bool last;
 
+	/* a reboot has stopped it meanwhile */
+	if (!krr_on())
+		return 0;
+	last = ++parked_cpus == num_online_cpus();
 	if (last) {
 		parked_cpus = 0;
 		krr_list_inert();
