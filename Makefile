@@ -38,6 +38,7 @@ help:
 	@echo '  make kernel       the guest kernel that krr records, in $(O)/kernel'
 	@echo '  make kernel-debug the same with KASAN, lockdep and KUnit tests, in $(O)/kernel-debug'
 	@echo '  make kernel-bugs  the same with the bugs of tests/bugs in it, in $(O)/kernel-bugs'
+	@echo '  make kernel-plain the same with CONFIG_KRR=n, to measure against, in $(O)/kernel-plain'
 	@echo '  make bpf          the BPF programs that annotate recordings, in $(O)/bpf'
 	@echo '  make guest        the small test guest, in $(O)/guest'
 	@echo '  make guest-debian the Debian guest with servers in it'
