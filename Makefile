@@ -62,6 +62,7 @@ include bpf/build.mk
 -include tests/fuzz/build.mk
 include bpf/programs.mk
 include kpatch/build.mk
+include tests/bench/build.mk
 include tests/guest/build.mk
 
 TOOLS := $(O)/bin/krrctl $(O)/bin/krrd
