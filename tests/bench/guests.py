@@ -139,6 +139,7 @@ class KrrGuest:
         return b'.resolution: 1 nsecs' in self.shell('cat /proc/timer_list')
 
     def shell(self, command, timeout=ANSWER_S):
+        """Run a command; its output."""
         return call([self.krrctl, 'vm', 'exec', self.name, '--', '/bin/sh', '-c', command], timeout)
 
     def run(self, command):
@@ -262,6 +263,7 @@ class WholeGuest:
 
     def shell(self, command, timeout=ANSWER_S, watch=None):
         """Type a command; the shell tells its status."""
+        self.reader.all = b''
         self._type(command + '; echo "bench: exit $?"\n')
         status = self._until(rb'bench: exit (\d+)', timeout, watch).group(1)
         if status != b'0':
@@ -269,8 +271,7 @@ class WholeGuest:
 
     def run(self, command):
         watch, before = Watch(), os.path.getsize(self.log)
-        self.reader.all = b''
-        self.shell('( %s )' % command, LOAD_S, watch)
+        self.shell(command, LOAD_S, watch)
         watch.values.pop('exit', None)
         figures = watch.figures(self.reader.all)
         figures['seconds'] = figures['host_seconds']
