@@ -42,10 +42,10 @@ class Markdown:
 
     def table(self, head, rows, words=1):
         lines = [head, ['---'] * words + ['---:'] * (len(head) - words)] + rows
-        return ''.join('| %s |\n' % ' | '.join(r) for r in lines) + '\n'
+        return ''.join('| %s |\n' % ' | '.join(r) for r in lines)
 
     def plot(self, name, text):
-        return '![%s](%s)\n\n' % (text, name)
+        return '\n![%s](%s)\n' % (text, name)
 
 
 def number(value, digits=2):
@@ -134,7 +134,9 @@ class Report:
                 self.form.paragraph('Median of the rounds, and least to most; means are '
                                     'geometric.') +
                 self.form.table(['load'] + configs, rows) +
-                self.form.plot(self.prefix + 'ratios-%s.png' % vcpus, 'ratios'))
+                self.form.plot(self.prefix + 'ratios-%s.png' % vcpus, 'ratios') +
+                (self.form.plot(self.prefix + 'whole-%s.png' % vcpus, 'ratios of the whole VM')
+                 if 'whole' in configs else ''))
 
     def seconds(self, vcpus):
         configs = self._configs(vcpus)
@@ -238,8 +240,10 @@ def markdown(doc, prefix):
     return HEAD + Report(doc, Markdown(), prefix).all()
 
 
-def _plot(path, title, unit, columns, rows, line=None):
+def _plot(path, title, unit, columns, rows, log=False):
     """Bars: a group for each row, a bar for each column."""
+    if all(v is None for _, values in rows for v in values):
+        return
     data = ''.join('"%s" %s\n' % (name, ' '.join('?' if v is None else '%g' % v for v in values))
                    for name, values in rows)
     bars = ', '.join('$d using %d%s title "%s"' % (i + 2, '' if i else ':xtic(1)', c)
@@ -248,9 +252,10 @@ def _plot(path, title, unit, columns, rows, line=None):
               'set terminal pngcairo size 1100,480 font "sans,10"\nset output "%s"\n'
               'set title "%s"\nset ylabel "%s"\nset style data histograms\n'
               'set style fill solid 0.8 border -1\nset datafile missing "?"\n'
-              'set xtics rotate by -35 nomirror\nset yrange [0:*]\nset grid ytics\n'
-              'set key outside top right\n' % (data, path, title, unit))
-    script += 'plot %s%s\n' % (bars, ', %g title "goal" lw 2' % line if line else '')
+              'set xtics rotate by -35 nomirror\nset grid ytics\nset key outside top right\n'
+              '%s\nplot %s\n'
+              % (data, path, title, unit,
+                 'set logscale y\nset yrange [0.1:*]' if log else 'set yrange [0:*]', bars))
     subprocess.run(['gnuplot'], input=script, text=True, check=True)
 
 
@@ -261,17 +266,20 @@ def plots(doc, prefix):
               file=sys.stderr)
         return
     for vcpus, loads in doc['results'].items():
-        configs = [c for c in doc['configs'] if c != 'plain'
-                   and any(c in r for r in loads.values())]
-        rows = [(name, [(r.get(c, {}).get('ratio') or {}).get('median') for c in configs])
-                for name, r in loads.items() if doc['loads'][name]['class'] != 'delay']
-        if any(v is not None for _, values in rows for v in values):
-            _plot(prefix + 'ratios-%s.png' % vcpus, 'Time over that of the plain kernel, %s vCPU'
-                  % vcpus, 'ratio', configs, rows)
+        def ratios(configs):
+            return [(name, [(r.get(c, {}).get('ratio') or {}).get('median') for c in configs])
+                    for name, r in loads.items() if doc['loads'][name]['class'] != 'delay']
+
+        title = 'Time over that of the plain kernel, %s vCPU' % vcpus
+        here = [c for c in doc['configs'] if any(c in r for r in loads.values())]
+        ours = [c for c in here if c not in ('plain', 'whole')]
+        if ours:
+            _plot(prefix + 'ratios-%s.png' % vcpus, title, 'ratio', ours, ratios(ours))
+        if 'whole' in here:     # on a scale of its own
+            both = [c for c in ('record', 'whole') if c in here]
+            _plot(prefix + 'whole-%s.png' % vcpus, title, 'ratio', both, ratios(both), True)
         made = [(name, r['record']) for name, r in doc['recordings'][vcpus].items()
                 if 'record' in r]
-        if not made:
-            continue
         _plot(prefix + 'replay-%s.png' % vcpus, 'Replay over recording time, %s vCPU' % vcpus,
               'ratio', ['replay'], [(n, [(r['replay_ratio'] or {}).get('median')])
                                     for n, r in made])
