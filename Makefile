@@ -7,6 +7,7 @@
 O		?= build
 V		?=
 SOAK_ARGS	?= --smp 2 --count 20
+BENCH_ARGS	?= --smp 1,2,4
 
 Q		:= $(if $(filter-out 0,$(V)),,@)
 msg		= $(if $(filter-out 0,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(patsubst $(O)/%,%,$(2))')
@@ -22,11 +23,15 @@ PACKAGES	:= gcc gcc-multilib make pkg-config patch perl file git \
 # what the kernel's selftests want besides
 SELFTEST_PACKAGES := libcap-ng-dev libpopt-dev
 
+# what the benchmark makes its tables and plots with
+BENCH_PACKAGES	:= python3 gnuplot-nox fonts-dejavu-core
+
 export O V
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-.PHONY: help all tools setup demo check check-full soak selftests unit clean FORCE
+.PHONY: help all tools setup demo check check-full soak selftests bench bench-quick bench-docs \
+	unit clean FORCE
 
 all: tools
 
@@ -38,6 +43,7 @@ help:
 	@echo '  make kernel       the guest kernel that krr records, in $(O)/kernel'
 	@echo '  make kernel-debug the same with KASAN, lockdep and KUnit tests, in $(O)/kernel-debug'
 	@echo '  make kernel-bugs  the same with the bugs of tests/bugs in it, in $(O)/kernel-bugs'
+	@echo '  make kernel-plain the same with CONFIG_KRR=n, to measure against, in $(O)/kernel-plain'
 	@echo '  make bpf          the BPF programs that annotate recordings, in $(O)/bpf'
 	@echo '  make guest        the small test guest, in $(O)/guest'
 	@echo '  make guest-debian the Debian guest with servers in it'
@@ -48,6 +54,9 @@ help:
 	@echo '  make check-full   check, the debug kernel, selftests, a longer soak, fuzzing, CONFIG_KRR=n'
 	@echo '  make selftests    the selftests of the kernel itself, recorded and replayed'
 	@echo '  make soak         random loads, SOAK_ARGS="$(SOAK_ARGS)"'
+	@echo '  make bench        what krr costs, against other ways; hours, BENCH_ARGS="$(BENCH_ARGS)"'
+	@echo '  make bench-quick  some of it in 10 minutes; fails if a cost has doubled'
+	@echo '  make bench-docs   the results of the last one as docs/benchmarks.md'
 	@echo '  make check-patches  do the kernel patches apply?'
 	@echo '  make clean        remove $(O)'
 	@echo
@@ -61,6 +70,7 @@ include bpf/build.mk
 -include tests/fuzz/build.mk
 include bpf/programs.mk
 include kpatch/build.mk
+include tests/bench/build.mk
 include tests/guest/build.mk
 
 TOOLS := $(O)/bin/krrctl $(O)/bin/krrd
@@ -105,6 +115,17 @@ selftests: tools $(TEST_KERNEL) guest
 	$(Q)tests/setup.sh $(SELFTEST_PACKAGES)
 	$(Q)$(MAKE) --no-print-directory $(SELFTESTS)
 	$(Q)prove --timer tests/selftests.sh
+
+# Everything is built before the first measurement, and nothing else runs beside it.
+BENCH_NEEDS := tools $(TEST_KERNEL) $(if $(KRR_PLAIN_KERNEL),,kernel-plain) guest-debian
+
+bench bench-quick: setup
+	$(Q)tests/setup.sh $(BENCH_PACKAGES)
+	$(Q)$(MAKE) --no-print-directory $(BENCH_NEEDS)
+	$(Q)tests/bench/bench $(if $(filter bench-quick,$@),--quick --out $(O)/bench-quick,$(BENCH_ARGS))
+
+bench-docs:
+	$(Q)tests/bench/report $(O)/bench --docs docs
 
 clean:
 	rm -rf $(O)

@@ -5,10 +5,10 @@
 # build-kernel.sh O VARIANT
 #
 # O is the build folder.  VARIANT is "guest"; "debug", with debug.config on top;
-# or "bugs", with bugs.config on top and the patches of tests/bugs, which open old
-# bugs again.  The result is O/kernel (O/kernel-debug, O/kernel-bugs): bzImage,
-# vmlinux, System.map and config; modules/*.ko; and what gdb's lx-* commands are
-# made of, vmlinux-gdb.py and scripts/gdb.
+# "bugs", with bugs.config on top and the patches of tests/bugs, which open old
+# bugs again; or "plain", with CONFIG_KRR=n.  The result is O/kernel, else
+# O/kernel-VARIANT: bzImage, vmlinux, System.map and config; modules/*.ko; and what
+# gdb's lx-* commands are made of, vmlinux-gdb.py and scripts/gdb.
 #
 # The cache ($KRR_CACHE, default ~/.cache/krr) holds finished kernels under the
 # hash of all that goes into one.  An entry is checked against its own list of
@@ -42,7 +42,9 @@ bugs)	out=$O/kernel-bugs build=$O/kernel-build
 	fragments+=("$here/config/bugs.config")
 	more_patches=("$top"/tests/bugs/*/reopen.patch)
 	[ -f "${more_patches[0]}" ] || die "${more_patches[0]}: not found" ;;
-*)	die "$variant: no such variant; try guest, debug or bugs" ;;
+plain)	out=$O/kernel-plain build=$O/kernel-build-plain
+	fragments+=("$here/config/plain.config") ;;
+*)	die "$variant: no such variant; try guest, debug, bugs or plain" ;;
 esac
 must="bzImage vmlinux System.map config vmlinux-gdb.py"
 
@@ -95,7 +97,8 @@ extract() {
 	sum=$(sha256sum <"$tarball")
 	[ "$(cat "$src/.krr-tarball" 2>/dev/null)" != "$sum" ] || return 0
 	say EXTRACT "${tarball##*/}"
-	rm -rf "$src" "$orig" "$src.tmp" "$O"/kernel-build "$O"/kernel-build-debug
+	rm -rf "$src" "$orig" "$src.tmp" "$O"/kernel-build "$O"/kernel-build-debug \
+		"$O"/kernel-build-plain
 	mkdir -p "$src.tmp" "$orig"
 	tar -xf "$tarball" -C "$src.tmp" --strip-components=1
 	: >"$src.tmp/.krr-files"

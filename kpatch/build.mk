@@ -3,8 +3,9 @@
 
 KERNEL		:= $(O)/kernel
 KERNEL_DEBUG	:= $(O)/kernel-debug
+KERNEL_PLAIN	:= $(O)/kernel-plain
 
-.PHONY: kernel kernel-debug kernel-bugs check-patches
+.PHONY: kernel kernel-debug kernel-bugs kernel-plain check-patches
 
 kernel:
 	$(Q)V=$(V) kpatch/build-kernel.sh $(O) guest
@@ -14,6 +15,9 @@ kernel-debug:
 
 kernel-bugs:
 	$(Q)V=$(V) kpatch/build-kernel.sh $(O) bugs
+
+kernel-plain:
+	$(Q)V=$(V) kpatch/build-kernel.sh $(O) plain
 
 check-patches:
 	$(Q)V=$(V) kpatch/check-patches.sh $(or $(KRR_TARBALL),/usr/src/linux-source-6.1.tar.xz) \

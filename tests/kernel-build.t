@@ -5,7 +5,7 @@
 #
 # The kernel is a stand-in of a few files, so that this takes seconds.
 . "$(dirname "$0")/lib.sh"
-plan 41
+plan 44
 
 kp=$work/kpatch
 b=$work/build
@@ -42,6 +42,7 @@ seq 31 60 >"$work/fake/lib/other.c"
 (cd "$work" && tar -cJf fake.tar.xz fake)
 echo CONFIG_GOOD=y >"$kp/config/guest.config"
 echo CONFIG_GOOD=y >"$kp/config/debug.config"
+echo CONFIG_GOOD=n >"$kp/config/plain.config"
 echo overlay >"$kp/overlay/lib/new.c"
 
 # FILE LINE TEXT: a patch of the line that holds number LINE, made for TEXT
@@ -120,6 +121,10 @@ run_build 0 "guest, changed after it"
 ok "compiles what changed, and the file without the bug" \
 	test "$(compiled)" = "init/main lib/other "
 ok "has not the bug" sh -c "! grep -x 'patched 40' '$b/kernel/vmlinux'"
+# plain is guest with another configuration, in a folder of its own
+run_build 0 "the variant plain" plain
+ok "is configured by its last word" grep -qx CONFIG_GOOD=n "$b/kernel-plain/config"
+ok "has the patches" grep -qx "patched 5" "$b/kernel-plain/vmlinux"
 patch_of lib/other.c 50 wrong >"$work/tests/bugs/one/reopen.patch"
 run_build 1 "a bug that does not apply" bugs
 says "bugs/one/reopen.patch: lib/other.c: hunk #1 failed" "is named"

@@ -60,7 +60,8 @@ $(INITRAMFS): $(GUEST_PARTS) $(addprefix tests/guest/,make-initramfs.sh put-prog
 	$(call msg,CPIO,$@)
 	$(Q)tests/guest/make-initramfs.sh $(GUEST) $@ $(GUEST_TESTS) $(GUEST_BUGS)
 
-$(DEBIAN_IMG): $(GUEST_PARTS) $(addprefix tests/guest/,make-debian.sh put-programs.sh) $(wildcard tests/guest/loads/* userspace/systemd/*)
+$(DEBIAN_IMG): $(GUEST_PARTS) $(addprefix tests/guest/,make-debian.sh put-programs.sh) \
+	       $(wildcard tests/guest/loads/* userspace/systemd/*) $(BENCH_PROGRAMS) $(BENCH_SCRIPTS)
 	$(call msg,IMAGE,$@)
 	$(Q)tests/guest/make-debian.sh $(GUEST) $@ $(GUEST_TESTS) $(GUEST_BUGS)
 

@@ -7,7 +7,9 @@
 # the image as a tarball under the hash of its package list, so that a new krrd or
 # test program does not mean a new mmdebstrap.
 #
-# A TEST is a name that krr-tests goes by, or bugs/NAME, a program of its own.
+# A TEST is a name that krr-tests goes by, or bugs/NAME, a program of its own.  The
+# loads of the benchmark, GUEST/bench/* and tests/bench/loads, are there as
+# /tests/bench/NAME.
 set -eu
 
 die() { echo "make-debian: $*" >&2; exit 1; }
@@ -51,6 +53,10 @@ rm -f "$root/sbin/init"
 install -m 755 "$here/init" "$root/sbin/init"
 "$here/put-programs.sh" "$guest" "$root" /usr/sbin "$@"
 install -m 755 "$here"/loads/* "$root/tests"
+mkdir -p "$root/tests/bench"
+install -s -m 755 "$guest"/bench/* "$root/tests/bench"
+find "$here/../bench/loads" -type f ! -name '*.[ch]' \
+	-exec install -m 755 -t "$root/tests/bench" {} +
 echo 'krr:x:990:990::/nonexistent:/usr/sbin/nologin' >>"$root/etc/passwd"
 echo 'krr:x:990:' >>"$root/etc/group"
 for unit in krrd krrd-exec; do
