@@ -42,6 +42,7 @@ int krr_seal(struct krr_recording *rec, struct krr_drain *dr, const struct krr_h
 		set_text(&m->message, krr_printable(h->message, sizeof(h->message)));
 		m->throttled = h->throttled;
 		m->handovers = h->lock_handovers;
+		m->lock_wait_us = m->tsc_khz ? h->lock_wait_tsc * 1000 / m->tsc_khz : 0;
 	}
 	set_text(&m->ram_path, NULL);
 	return krr_recording_seal(rec);

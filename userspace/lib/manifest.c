@@ -60,6 +60,7 @@ static const struct field fields[] = {
 	F(NUMBER, duration_ms, false),
 	F(NUMBER, throttled, false),
 	F(NUMBER, handovers, false),
+	F(NUMBER, lock_wait_us, false),
 	F(TEXT, ram_path, false),
 	F(NUMBER, generation, false),
 };

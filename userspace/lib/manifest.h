@@ -66,6 +66,7 @@ struct krr_manifest {
 	uint64_t epochs;	/* that it goes through, if so */
 	uint64_t start_pause_ms, end_pause_ms, duration_ms;
 	uint64_t throttled, handovers;
+	uint64_t lock_wait_us;	/* of all CPUs, for the RR lock */
 
 	/* only while it is being recorded: where the rest of the events is */
 	bool flight;		/* in epochs; vmm/flight.h */
