@@ -128,8 +128,10 @@ class KrrGuest:
         else:
             raise GuestError('the timer of a local APIC did not work in %d boots: the kernel '
                              'calibrates it, which fails on a busy host; try a quieter one' % BOOTS)
-        if self.config in ('net', 'all'):
-            call([self.krrctl, '--vm', self.name, 'enable', '--subsys', self.config])
+        if self.config in tables.SUBSYSTEMS:
+            call([self.krrctl, '--vm', self.name, 'enable', '--no-flight', '--subsys', self.config])
+        if self.config == 'flight':
+            self.shell('echo "flight 20000 2048" >/dev/krr')
 
     def boot(self, mem):
         kernel = self.setup.plain if self.config == 'plain' else self.setup.kernel

@@ -10,17 +10,20 @@ HEADER = os.path.join(HERE, '../../kpatch/overlay/include/uapi/linux/krr.h')
 # What a load runs in, in the order of tables.  "primary": needed once and not for
 # each number of vCPUs, since the machine of "whole" has one anyway and annotations
 # are an extra.
+SUBSYSTEMS = ('net', 'block', 'fs', 'mm', 'sched', 'irq', 'syscall', 'security', 'error', 'all')
 CONFIGS = {
     'plain': 'the same kernel built with CONFIG_KRR=n',
     'idle': 'krr in the kernel, nothing recorded',
     'serialize': 'soft interrupts and the RR lock, nothing logged',
     'record': 'recording',
-    'net': 'recording, annotated by --subsys net',
-    'all': 'recording, annotated by --subsys all',
+    'flight': 'the flight recorder, --keep 20s, no annotations',
+    **{s: 'recording, annotated by --subsys ' + s for s in SUBSYSTEMS},
     'whole': "QEMU's own -icount rr=record of the whole VM, 1 vCPU",
 }
-PRIMARY_ONLY = ('net', 'all', 'whole')
-RECORDED = ('record', 'net', 'all')
+PRIMARY_ONLY = SUBSYSTEMS + ('flight', 'whole')
+RECORDED = ('record',) + SUBSYSTEMS
+# the others are measured if they are asked for
+DEFAULT = ('plain', 'idle', 'serialize', 'record', 'flight', 'net', 'all', 'whole')
 
 CLASSES = ('user', 'kernel', 'mixed', 'delay')
 
