@@ -34,8 +34,10 @@
 	",-kvm-pv-ipi,-kvm-poll-control,-kvm-pv-sched-yield"		\
 	",-kvm-msi-ext-dest-id,kvm=off"
 
+/* QEMU's local APIC counts nanoseconds, under any accelerator. */
 static const char fixed_cmdline[] =
-	"console=ttyS0 nokaslr tsc=reliable clocksource=tsc idle=halt no_timer_check panic=-1";
+	"console=ttyS0 nokaslr tsc=reliable clocksource=tsc idle=halt no_timer_check panic=-1"
+	" krr_lapic_hz=1000000000";
 
 /**
  * krr_machine_defaults() - the machine that krr makes when nothing is said

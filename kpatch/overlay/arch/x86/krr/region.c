@@ -12,6 +12,7 @@
 #include <linux/mm.h>
 #include <linux/utsname.h>
 #include <linux/vmalloc.h>
+#include <asm/apic.h>
 #include <asm/desc.h>
 #include <asm/smp.h>
 #include <asm/tsc.h>
@@ -35,6 +36,22 @@ static int __init krr_setup(char *arg)
 	return 0;
 }
 early_param("krr", krr_setup);
+
+/*
+ * krr_lapic_hz=N: what the timer of the local APIC counts with.  Else the kernel measures
+ * it, which fails where the host is busy just then, and does without the timer.
+ */
+static int __init lapic_setup(char *arg)
+{
+	u32 hz;
+	int err = kstrtou32(arg ?: "", 10, &hz);
+
+	if (err)
+		return err;
+	lapic_timer_period = hz / HZ;
+	return 0;
+}
+early_param("krr_lapic_hz", lapic_setup);
 
 #ifdef CONFIG_KRR_UNHOOK
 u64 krr_unhooked;
