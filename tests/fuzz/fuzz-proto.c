@@ -129,16 +129,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	return 0;
 }
 
-static void seed_frame(struct output *out, uint32_t type, const void *payload, uint32_t len)
-{
-	struct krr_frame f;
-
-	krr_frame_header(&f, type, len);
-	memcpy(out->buf + out->n, &f, sizeof(f));
-	memcpy(out->buf + out->n + sizeof(f), payload, len);
-	out->n += sizeof(f) + len;
-}
-
 static void begin(struct output *out, unsigned int step)
 {
 	give(out, 1, 1);

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "fuzz.h"
+#include "lib/proto.h"
 #include "lib/util.h"
 #include "vmm/socket.h"
 
@@ -142,4 +143,15 @@ int krr_socket_connect(const char *path, uint64_t deadline)
 	(void)deadline;
 	client_fd = -1;
 	return fd;
+}
+
+/* A frame of lib/proto.h. */
+void seed_frame(struct output *out, uint32_t type, const void *payload, uint32_t len)
+{
+	struct krr_frame f;
+
+	krr_frame_header(&f, type, len);
+	memcpy(out->buf + out->n, &f, sizeof(f));
+	memcpy(out->buf + out->n + sizeof(f), payload, len);
+	out->n += sizeof(f) + len;
 }

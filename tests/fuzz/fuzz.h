@@ -41,6 +41,7 @@ struct output {
 void give(struct output *out, uint64_t v, unsigned int bytes);
 void give_bytes(struct output *out, const void *data, size_t len);
 void seed_from(struct output *out);
+void seed_frame(struct output *out, uint32_t type, const void *payload, uint32_t len);
 
 /* A directory of its own, removed at the end, and files in it. */
 int fuzz_dir(void);
