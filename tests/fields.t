@@ -48,8 +48,10 @@ block.complete && block.dev == $disk && block.sector == 2048 && block.bytes == 8
 block.complete && block.dev == $disk && block.op == flush && block.sector == 0 && block.bytes == 0 && block.latency > 1us
 block.complete && block.dev == $disk && block.op == discard && block.sector == 6144 && block.bytes == 32K
 block.complete && block.dev == $disk && block.op == other && block.sector == 8192 && block.bytes == 16K
+block.issue && block.comm == blk_queue && block.op == other && block.sector == 0 && block.bytes == 20
 block.complete && block.dev == $loop && block.status == EIO && block.op == write && block.sector == 256 && block.bytes == 64K
 block.complete && block.dev == $disk && block.op == write && block.sector == 16384 && block.bytes == 4K && block.latency > 80ms && block.latency < 100s
+not block.sector > 131072
 not block.dev == $loop && block.status == 0 && block.complete
 fs.open && fs.pid == $fs_file && fs.tid == $fs_file && fs.comm == fs_file && fs.cgroup == $cgroup && fs.name == fields.one && fs.inode == $fs_inode && fs.dev == $fs_dev
 fs.write && fs.name == fields.one && fs.len == 12 && fs.ret == 12 && fs.inode == $fs_inode && fs.dev == $fs_dev && fs.fs == tmpfs && fs.latency > 100ns
