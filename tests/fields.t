@@ -81,6 +81,7 @@ sched.exec && sched.pid == $sc_exec && sched.other_tid == $sc_exec && sched.path
 sched.exit && sched.pid == $sc_exec && sched.exit_code == 37
 sched.exit && sched.pid == $sc_killed && sched.exit_code == 143 && sched.prio == 89
 sched.exit && sched.pid == $sc_child && sched.exit_code == 0
+not sched.switch && sched.other_tid == $sc_gone && sched.blocked > 290ms
 irq.handler && irq.nr == $disk_irq && irq.name == $disk_irq_name && irq.function == $vring_interrupt && irq.latency > 100ns && irq.latency < 100s
 irq.softirq && irq.nr == 3 && irq.name == NET_RX && irq.latency > 100ns
 irq.softirq && irq.nr == 1 && irq.name == TIMER && irq.function == 0

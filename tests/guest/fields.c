@@ -581,6 +581,23 @@ static void sc_killed(void)
 	raise(SIGTERM);
 }
 
+/* A process that has the id of one that was gone for a while. */
+static void reuse(void)
+{
+	pid_t pid = start("sc_gone", sc_child);
+	uint64_t args[11] = { [4] = SIGCHLD, [8] = (uintptr_t)&pid, [9] = 1 };
+	long again;
+
+	test_wait(pid, 0);
+	nap(300);
+	again = syscall(SYS_clone3, args, sizeof(args));
+	CHECK(again >= 0);
+	if (!again)
+		_exit(0);
+	CHECK(again == pid);
+	test_wait(pid, 0);
+}
+
 static void sched(void)
 {
 	pid_t woken;
@@ -594,6 +611,7 @@ static void sched(void)
 	test_wait(woken, 0);
 	run("sc_mover", sc_mover);
 	run("sc_parent", sc_parent);
+	reuse();
 	test_wait(start("sc_exec", sc_exec), 37);
 	CHECK(waitpid(start("sc_killed", sc_killed), &st, 0) > 0);
 	CHECK(WIFSIGNALED(st) && WTERMSIG(st) == SIGTERM);
