@@ -3,7 +3,8 @@
 #include "krr.bpf.h"
 #include "start.bpf.h"
 
-#define OP_MASK	0xff	/* of struct request's cmd_flags */
+#define OP_MASK		0xff	/* of struct request's cmd_flags */
+#define NO_SECTOR	((sector_t)-1)	/* a command to the device, as for its serial number */
 
 /* Indexed by blk_status_t, as the kernel's own table. */
 static __always_inline int status_errno(u8 status)
@@ -33,10 +34,9 @@ static __always_inline void put_request(struct krr_block *rec, const struct requ
 
 	if (disk)
 		rec->dev = disk->major << 20 | disk->first_minor;
-	rec->sector = rq->__sector;
 	rec->op = op <= KRR_OP_DISCARD ? op : KRR_OP_OTHER;
-	if (rec->op == KRR_OP_FLUSH)
-		rec->sector = 0;
+	if (rec->op != KRR_OP_FLUSH && rq->__sector != NO_SECTOR)
+		rec->sector = rq->__sector;
 }
 
 SEC("tp_btf/block_rq_issue")

@@ -3,6 +3,8 @@
 #include "krr.bpf.h"
 #include "start.bpf.h"
 
+#define TASK_DEAD	0x80	/* its id may become that of another one */
+
 static __always_inline struct krr_sched *begin(enum krr_sched_event event,
 					       const struct task_struct *other)
 {
@@ -24,7 +26,7 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
 	struct krr_sched *rec;
 	struct krr_start slept;
 
-	if (prev_state && !preempt)
+	if (prev_state && !(prev_state & TASK_DEAD) && !preempt)
 		krr_started(prev->pid, NULL, 0);
 	krr_ended(next->pid, NULL, &slept);
 	rec = begin(KRR_SCHED_SWITCH, next);
@@ -36,7 +38,7 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
 	return krr_emit(KRR_SUBSYS_SCHED, rec);
 }
 
-/* from_cpu is where the waker is */
+/* Of a process of another CPU, that CPU says it: who runs then is not who woke. */
 SEC("tp_btf/sched_wakeup")
 int BPF_PROG(sched_wakeup, struct task_struct *p)
 {
