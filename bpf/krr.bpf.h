@@ -84,16 +84,43 @@ static __always_inline struct krr_slot *krr_slot_get(void)
 	return NULL;
 }
 
-/* Is a record worth the trouble: is it for a log, or may a rule begin one? */
-static __always_inline bool krr_wanted(void)
-{
-	struct krr_policy *p;
-	u32 zero = 0;
+/*
+ * What a program noted in one era says nothing in the next: in between, programs ran
+ * that noted nothing.  It changes outside of recordings only, where no replay looks.
+ */
+struct krr_era {
+	u32 nr;
+	u32 is_noted;
+};
 
-	if (krr_recorded())
-		return true;
-	p = bpf_map_lookup_elem(&policy, &zero);
-	return p && p->nr_starts;
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct krr_era);
+} era SEC(".maps");
+
+static __always_inline u32 krr_era(void)
+{
+	u32 zero = 0;
+	struct krr_era *e = bpf_map_lookup_elem(&era, &zero);
+
+	return e ? e->nr : 0;
+}
+
+/* Is a record worth the trouble: is it for a log, or may a rule begin one? */
+static __noinline bool krr_wanted(void)
+{
+	u32 zero = 0;
+	struct krr_policy *p = bpf_map_lookup_elem(&policy, &zero);
+	struct krr_era *e = bpf_map_lookup_elem(&era, &zero);
+	bool wanted = krr_recorded() || (p && p->nr_starts);
+
+	if (e && e->is_noted != wanted) {
+		e->nr += !wanted;
+		e->is_noted = wanted;
+	}
+	return wanted;
 }
 
 /* The record to fill, all zero but for who runs; NULL: nobody wants one. */

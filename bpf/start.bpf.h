@@ -18,6 +18,7 @@ struct krr_start_key {
 struct krr_start {
 	u64 ns;
 	u64 note;	/* as the end does not know it */
+	u64 era;
 };
 
 struct {
@@ -39,6 +40,7 @@ static __noinline void krr_started(u64 who, const volatile void *what, u64 note)
 
 	if (!krr_wanted())
 		return;
+	start.era = krr_era();
 	start.ns = bpf_ktime_get_ns();
 	bpf_map_update_elem(&starts, &key, &start, BPF_ANY);
 }
@@ -53,7 +55,7 @@ static __noinline bool krr_ended(u64 who, const volatile void *what, struct krr_
 	if (!krr_wanted())
 		return false;
 	found = bpf_map_lookup_elem(&starts, &key);
-	if (!found)
+	if (!found || found->era != krr_era())
 		return false;
 	start->ns = bpf_ktime_get_ns() - found->ns;
 	start->note = found->note;

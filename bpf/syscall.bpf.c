@@ -14,6 +14,7 @@ struct call {
 	u64 ns;
 	u64 nr;		/* some calls replace all registers */
 	u64 args[6];
+	u64 era;
 };
 
 struct {
@@ -49,6 +50,7 @@ int BPF_PROG(syscall_enter, struct pt_regs *regs, long nr)
 	call.ns = bpf_ktime_get_ns();
 	call.nr = nr;
 	get_args(call.args, regs);
+	call.era = krr_era();
 	bpf_map_update_elem(&calls, &tid, &call, BPF_ANY);
 	return 0;
 }
@@ -68,7 +70,7 @@ int BPF_PROG(syscall_exit, struct pt_regs *regs, long ret)
 	rec->event = KRR_SYSCALL_EXIT;
 	rec->ret = ret;
 	call = bpf_map_lookup_elem(&calls, &tid);
-	if (call) {
+	if (call && call->era == krr_era()) {
 		rec->nr = call->nr;
 		rec->latency = bpf_ktime_get_ns() - call->ns;
 		__builtin_memcpy(rec->args, call->args, sizeof(rec->args));

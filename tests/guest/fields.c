@@ -739,6 +739,21 @@ static void sys_signal(void)
 	CHECK(signal(SIGUSR1, on_usr1) != SIG_ERR && !raise(SIGUSR1));
 }
 
+/* In one call when a recording ends, in another one when the next begins. */
+static void sys_between(void)
+{
+	int fd = open("/tmp/fifo.one", O_RDWR);
+	char c;
+
+	CHECK(read(fd, &c, 1) == 1 && open("/tmp/fifo.two", O_RDONLY) >= 0);
+}
+
+static void between(void)
+{
+	CHECK(!mkfifo("/tmp/fifo.one", 0600) && !mkfifo("/tmp/fifo.two", 0600));
+	start("sys_between", sys_between);
+}
+
 static void syscalls(void)
 {
 	run("sys_args", sys_args);
@@ -868,6 +883,7 @@ static const struct {
 	{ "net", net }, { "block", block }, { "fs", fs }, { "mm", mm }, { "sched", sched },
 	{ "irq", irq }, { "syscall", syscalls }, { "security", security }, { "error", error },
 	{ "slow", slow }, { "module", sec_module }, { "hung", hung },
+	{ "between", between },
 };
 
 static void act(const char *name)
