@@ -72,7 +72,9 @@ static void put(struct export *x, json_t *o)
  */
 static int64_t ns_at(const struct export *x, uint64_t tsc)
 {
-	return (int64_t)(timeline_us(&x->t, tsc) * 1000 + 0.5);
+	double ns = timeline_us(&x->t, tsc) * 1000 + 0.5;
+
+	return ns > 0 && ns < (double)INT64_MAX ? (int64_t)ns : 0;	/* a log may be wrong */
 }
 
 static int64_t now(const struct export *x)
