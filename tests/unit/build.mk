@@ -24,6 +24,11 @@ UNIT_POLICY	:= $(addprefix userspace/krrd/,policy.o policy-file.o flight.o) test
 $(O)/unit/plain/test-policy: $(UNIT_POLICY:%=$(O)/unit/plain/%)
 $(O)/unit/asan/test-policy: $(UNIT_POLICY:%=$(O)/unit/asan/%)
 
+# what krrctl has of its own
+UNIT_KRRCTL	:= userspace/krrctl/lanes.o
+$(O)/unit/plain/test-lanes: $(UNIT_KRRCTL:%=$(O)/unit/plain/%)
+$(O)/unit/asan/test-lanes: $(UNIT_KRRCTL:%=$(O)/unit/asan/%)
+
 $(UNIT_PLAIN): $(O)/unit/plain/%: $(O)/unit/plain/tests/unit/%.o \
 		$(UNIT_LIB_SRC:%.c=$(O)/unit/plain/%.o) $(RECORDS_BTF)
 	$(call host-msg,LINK,$@)
@@ -39,6 +44,7 @@ $(UNIT_ASAN): $(O)/unit/asan/%: $(O)/unit/asan/tests/unit/%.o \
 unit: $(UNIT_PLAIN) $(UNIT_ASAN)
 	$(Q)CMOCKA_MESSAGE_OUTPUT=TAP prove -e '' $(UNIT_PLAIN) $(UNIT_ASAN) $(FUZZ_CHECKS)
 
--include $(UNIT_POLICY:%.o=$(O)/unit/plain/%.d) $(UNIT_POLICY:%.o=$(O)/unit/asan/%.d)
+-include $(patsubst %.o,$(O)/unit/plain/%.d,$(UNIT_POLICY) $(UNIT_KRRCTL))
+-include $(patsubst %.o,$(O)/unit/asan/%.d,$(UNIT_POLICY) $(UNIT_KRRCTL))
 -include $(patsubst %.c,$(O)/unit/plain/%.d,$(UNIT_LIB_SRC) $(UNIT_TESTS:%=tests/unit/%.c))
 -include $(patsubst %.c,$(O)/unit/asan/%.d,$(UNIT_LIB_SRC) $(UNIT_TESTS:%=tests/unit/%.c))
