@@ -135,14 +135,24 @@ static void put_counter(struct export *x, const char *name, int64_t at, const ch
 			 "pid", KERNEL, "args", series, (json_int_t)value));
 }
 
-/* Takes over @args. */
+/*
+ * One without a length is an instant: viewers that make a begin and an end of each slice
+ * cannot tell which is which of those at one place. Takes over @args.
+ */
 static void put_slice(struct export *x, struct lane *l, const char *name, const char *category,
 		      int64_t begin, int64_t end, json_t *args)
 {
+	json_t *o;
+
 	begin = lane_fit(l, begin, end);
-	put(x, json_pack("{s:s,s:s,s:s,s:f,s:f,s:i,s:i,s:o}", "name", name, "cat", category,
-			 "ph", "X", "ts", us(begin), "dur", us(end - begin), "pid", (int)l->pid,
-			 "tid", (int)l->tid, "args", args));
+	o = json_pack("{s:s,s:s,s:s,s:f,s:i,s:i,s:o}", "name", name, "cat", category,
+		      "ph", begin < end ? "X" : "i", "ts", us(begin), "pid", (int)l->pid,
+		      "tid", (int)l->tid, "args", args);
+	if (begin < end)
+		json_object_set_new(o, "dur", json_real(us(end - begin)));
+	else
+		json_object_set_new(o, "s", json_string("t"));
+	put(x, o);
 }
 
 /* A CPU gave the RR lock up. */
