@@ -86,8 +86,8 @@ irq.handler && irq.nr == $disk_irq && irq.name == $disk_irq_name && irq.function
 irq.softirq && irq.nr == 3 && irq.name == NET_RX && irq.latency > 100ns
 irq.softirq && irq.nr == 1 && irq.name == TIMER && irq.function == 0
 irq.timer && irq.function == $tcp_write_timer && irq.late >= 4ms && irq.late < 100s
-irq.hrtimer && irq.function == $hrtimer_wakeup && irq.late > 0
-irq.hrtimer && irq.function == $tick_sched_timer && irq.pid == $irq_busy && irq.tid == $irq_busy && irq.comm == irq_busy && irq.cgroup == $cgroup && irq.late < 100s
+irq.hrtimer && irq.function == $hrtimer_wakeup && irq.late > 0 && irq.late < 100s
+irq.pid == $irq_busy && irq.tid == $irq_busy && irq.comm == irq_busy && irq.cgroup == $cgroup
 syscall.nr == getppid && syscall.ret == $sys_parent && syscall.args[0] == 0x1111 && syscall.args[1] == 0x2222 && syscall.args[2] == 0x3333 && syscall.args[3] == 0x4444 && syscall.args[4] == 0x5555 && syscall.args[5] == 0xfffffffffffffffa
 syscall.exit && syscall.pid == $sys_args && syscall.tid == $sys_args && syscall.comm == sys_args && syscall.cgroup == $cgroup && syscall.nr == 999 && syscall.ret == ENOSYS
 syscall.nr == clock_nanosleep && syscall.comm == sys_args && syscall.ret == 0 && syscall.latency > 300ms && syscall.latency < 100s
@@ -98,6 +98,15 @@ security.cap_denied && security.pid == $sec_drop && security.tid == $sec_drop &&
 security.cap_denied && security.pid == $sec_drop && security.uid == 1000 && security.euid == 1001 && security.new_uid == 1000 && security.new_euid == 1001
 security.creds && security.pid == $sec_drop && security.uid == 1000 && security.euid == 1001 && security.new_uid == 1001 && security.new_euid == 1000
 security.denied && security.pid == $sec_attach && security.name == ptrace_access_check && security.err == EPERM && security.uid == 1000
+security.denied && security.pid == $sec_hooks && security.name == file_open && security.err == EACCES
+security.denied && security.pid == $sec_hooks && security.name == bprm_check && security.err == EACCES
+security.denied && security.pid == $sec_hooks && security.name == inode_permission && security.err == EACCES
+security.denied && security.pid == $sec_hooks && security.name == task_kill && security.err == EACCES
+security.denied && security.pid == $sec_hooks && security.name == sb_mount && security.err == EACCES
+security.denied && security.pid == $sec_hooks && security.name == locked_down && security.err == EACCES
+security.denied && security.pid == $sec_hooks && security.name == perf_event_open && security.err == EACCES
+security.denied && security.pid == $sec_hooks && security.name == bpf && security.err == EACCES
+security.denied && security.pid == $sec_hooks && security.name == kernel_module_request && security.err == EACCES
 security.module && security.comm == module && security.name == test_static_key_base
 error.printk && error.pid == $err_says && error.tid == $err_says && error.comm == err_says && error.cgroup == $cgroup && error.level == 3 && error.text == 'fields: an error'
 error.printk && error.level == 4 && error.text == 'fields: a warning'

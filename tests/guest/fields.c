@@ -6,10 +6,12 @@
  * known before, as process ids.  Each step is a process with a name of its own.
  */
 #include <arpa/inet.h>
-#include <linux/capability.h>
+#include <linux/bpf.h>
+#include <linux/btf.h>
 #include <linux/filter.h>
 #include <linux/fs.h>
 #include <linux/loop.h>
+#include <linux/perf_event.h>
 #include <net/if.h>
 #include <netinet/if_ether.h>
 #include <netinet/in.h>
@@ -693,7 +695,6 @@ static void irq_busy(void)
 
 static void irq(void)
 {
-	symbol("tick_sched_timer");
 	symbol("vring_interrupt");
 	symbol("tcp_write_timer");
 	symbol("hrtimer_wakeup");
@@ -811,8 +812,133 @@ static void sec_tracer(void)
 	CHECK(wait(&st) > 0 && !st && !kill(pid, SIGKILL));
 }
 
+static void read_all(const char *path, char *to, size_t size)
+{
+	int fd = open(path, O_RDONLY);
+	ssize_t n;
+
+	CHECK(fd >= 0);
+	while ((n = read(fd, to, size)) > 0) {
+		to += n;
+		size -= (size_t)n;
+	}
+	CHECK(!n && size);
+	close(fd);
+}
+
+/* The number of a function in the kernel's BTF, or 0. */
+static uint32_t function(const char *name)
+{
+	static const uint8_t fixed[32] = { [1] = 4, [3] = 12, [14] = 4, [17] = 4 };
+	static const uint8_t each[32] = {
+		[4] = 12, [5] = 12, [6] = 8, [13] = 8, [15] = 12, [19] = 12,
+	};
+	static char btf[16 << 20];
+	struct btf_header *h = (void *)btf;
+	char *at, *end, *text;
+
+	if (!h->magic)
+		read_all("/sys/kernel/btf/vmlinux", btf, sizeof(btf));
+	CHECK(h->magic == BTF_MAGIC);
+	at = btf + h->hdr_len + h->type_off;
+	end = at + h->type_len;
+	text = btf + h->hdr_len + h->str_off;
+	for (uint32_t id = 1; at < end; id++) {
+		struct btf_type *t = (void *)at;
+		uint32_t kind = BTF_INFO_KIND(t->info);
+
+		if (kind == BTF_KIND_FUNC && !strcmp(text + t->name_off, name))
+			return id;
+		at += sizeof(*t) + fixed[kind] + each[kind] * BTF_INFO_VLEN(t->info);
+	}
+	return 0;
+}
+
+#define INSN(c, d, s, o, i) { .code = (c), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (i) }
+
+/* From now on this process is refused what @hook is asked for; until the file is closed. */
+static int refuse(const char *hook)
+{
+	struct bpf_insn prog[] = {
+		INSN(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_get_current_pid_tgid),
+		INSN(BPF_ALU64 | BPF_RSH | BPF_K, 0, 0, 0, 32),
+		INSN(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 2, getpid()),
+		INSN(BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 0),
+		INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0),
+		INSN(BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, -EACCES),
+		INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0),
+	};
+	union bpf_attr load = {
+		.prog_type = BPF_PROG_TYPE_LSM, .expected_attach_type = BPF_LSM_MAC,
+		.attach_btf_id = function(hook), .insns = (uintptr_t)prog,
+		.insn_cnt = sizeof(prog) / sizeof(*prog), .license = (uintptr_t)"GPL",
+	};
+	union bpf_attr attach = { 0 };
+	int link;
+
+	attach.raw_tracepoint.prog_fd = (uint32_t)syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof(load));
+	CHECK((int)attach.raw_tracepoint.prog_fd >= 0);
+	link = (int)syscall(SYS_bpf, BPF_RAW_TRACEPOINT_OPEN, &attach, sizeof(attach));
+	CHECK(link >= 0);
+	close((int)attach.raw_tracepoint.prog_fd);
+	return link;
+}
+
+static long try_open(void)	{ return open("/dev/null", O_RDONLY); }
+static long try_exec(void)	{ return execl("/tests/fields", "fields", "exit", NULL); }
+static long try_kill(void)	{ return kill(getpid(), 0); }
+static long try_mount(void)	{ return mount("t", "/tmp", "tmpfs", 0, NULL); }
+static long try_mem(void)	{ return open("/dev/mem", O_RDWR); }
+
+static long try_perf(void)
+{
+	struct perf_event_attr attr = { .type = PERF_TYPE_SOFTWARE, .size = sizeof(attr) };
+
+	return syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0);
+}
+
+static long try_bpf(void)
+{
+	union bpf_attr attr = { .map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4,
+				.max_entries = 1 };
+
+	return syscall(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof(attr));
+}
+
+/* of a family that a module would have */
+static long try_family(void)
+{
+	long ret = socket(AF_IB, SOCK_DGRAM, 0);
+
+	CHECK(ret == -1 && errno == EAFNOSUPPORT);
+	errno = EACCES;
+	return ret;
+}
+
+static void sec_hooks(void)
+{
+	static const struct {
+		const char *hook;
+		long (*attempt)(void);
+	} tries[] = {
+		{ "bpf_lsm_file_open", try_open }, { "bpf_lsm_bprm_check_security", try_exec },
+		{ "bpf_lsm_inode_permission", try_open }, { "bpf_lsm_task_kill", try_kill },
+		{ "bpf_lsm_sb_mount", try_mount }, { "bpf_lsm_locked_down", try_mem },
+		{ "bpf_lsm_perf_event_open", try_perf }, { "bpf_lsm_bpf", try_bpf },
+		{ "bpf_lsm_kernel_module_request", try_family },
+	};
+
+	for (size_t i = 0; i < sizeof(tries) / sizeof(*tries); i++) {
+		int link = refuse(tries[i].hook);
+
+		CHECK(tries[i].attempt() == -1 && errno == EACCES);
+		close(link);
+	}
+}
+
 static void security(void)
 {
+	run("sec_hooks", sec_hooks);
 	run("sec_tracer", sec_tracer);
 }
 
