@@ -40,7 +40,9 @@ wait_for() {	# COMMAND...
 	return 1
 }
 
+# a process that was killed may take a moment to let its locks go
 sealed() {
+	"$krrctl" ls >"$work/ls" 2>&1
 	[ -z "$(ls -d "$KRR_STORE"/*.incomplete 2>/dev/null)" ]
 }
 
@@ -128,7 +130,6 @@ for who in qemu owner; do
 	sleep 5
 	kill -9 "$("$top/tests/json" $who <"$runtime/$vm/vm.json")"
 	wait
-	"$krrctl" ls >"$work/ls" 2>&1
 	wait_for sealed
 	rec=$(cd "$KRR_STORE" && ls -d "$vm"-*cut* | grep -v incomplete | head -n 1)
 	ok "killed: $who; what there was replays" "$krrctl" replay "${rec:-none}"
