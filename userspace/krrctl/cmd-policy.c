@@ -14,7 +14,7 @@
 #include "lib/util.h"
 #include "vmm/link.h"
 
-#define ANSWER_MS	60000u
+#define ANSWER_MS	180000u
 #define SAVE_MAX	140		/* bytes of a line for /dev/krr */
 
 static const char enable_usage[] =

@@ -75,7 +75,7 @@ int vm_open_link(const char *name, enum krr_port port, struct krr_vm *vm, struct
 		return err;
 	err = krr_link_open(port == KRR_PORT_EXEC ? vm->port : vm->control, 1000, link);
 	if (!err)
-		err = krr_link_hello(*link, 5000);
+		err = krr_link_hello(*link, KRR_HELLO_MS);
 	if (err == -EBUSY)
 		krr_err("another krrctl is using VM \"%s\"", name);
 	else if (err)

@@ -33,7 +33,7 @@ int verbs_open_link(struct krr_link **link)
 	const char *why;
 
 	if (!err)
-		err = krr_link_hello(*link, 5000);
+		err = krr_link_hello(*link, KRR_HELLO_MS);
 	why = *link ? krr_link_refusal(*link) : "";
 	if (*why)
 		krr_err("%s", why);

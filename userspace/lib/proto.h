@@ -21,6 +21,7 @@
 #define KRR_GROUP	"krr"			/* whose members may use it */
 #define KRR_FRAME_MAGIC	0x3152524bu	/* "KRR1" */
 #define KRR_FRAME_MAX	65536u
+#define KRR_HELLO_MS	30000u	/* krrd may be loading programs, on a busy host */
 
 enum krr_port { KRR_PORT_EXEC, KRR_PORT_CONTROL, KRR_NR_PORTS };
 
