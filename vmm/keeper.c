@@ -301,7 +301,6 @@ static void keep_to_border(struct krr_keeper *k)
 	size_t border = k->f.epochs - 1;
 	size_t i = krr_flight_since(&k->f, q->since_ns);
 
-	join(k);
 	describe(k, i < border ? i : border - 1, border - 1, q->label, q->why, KRR_KEPT);
 	q->why = NULL;
 	k->job.end = k->f.epoch[border].number;
