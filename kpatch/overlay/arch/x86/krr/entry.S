@@ -274,8 +274,13 @@ SYM_FUNC_END(krr_sti_hlt)
 	shrq	$16, %rax
 .endm
 
-/* User's selectors and GS base: the last look at per-CPU variables is before. */
-.macro USER_SEGMENTS
+/*
+ * User's selectors and GS base: the last look at per-CPU variables is before.  SS is what
+ * the CPU leaves in it, 0 by a gate: each frame that is pushed in the kernel has it.
+ */
+.macro USER_SEGMENTS ss:req
+	movl	$\ss, %eax
+	movl	%eax, %ss
 	movq	(22*8)(%rdi), %rax
 	LOAD_SEGMENT fs
 	swapgs
@@ -304,7 +309,7 @@ SYM_FUNC_END(krr_sti_hlt)
 
 SYM_CODE_START(krr_launch_gate)
 	UNWIND_HINT_EMPTY
-	USER_SEGMENTS
+	USER_SEGMENTS ss=0
 	movq	KRR_LAUNCH_sp(%rdi), %rsp	/* TSS.sp0 or an IST */
 	pushq	(20*8)(%rdi)			/* ss */
 	pushq	(19*8)(%rdi)			/* sp */
@@ -322,7 +327,7 @@ SYM_CODE_END(krr_launch_gate)
 .macro LAUNCH_SYSCALL name entry
 SYM_CODE_START(\name)
 	UNWIND_HINT_EMPTY
-	USER_SEGMENTS
+	USER_SEGMENTS ss=__KERNEL_DS
 	LOAD_WORDS r11=18 rax=15 rcx=16		/* flags, orig_ax, ip */
 	movq	(19*8)(%rdi), %rsp
 	movq	(14*8)(%rdi), %rdi
@@ -338,7 +343,7 @@ LAUNCH_SYSCALL krr_launch_syscall32 entry_SYSCALL_compat
 /* sysenter: the C side has put bp into sp and lost ip, both on its own. */
 SYM_CODE_START(krr_launch_sysenter)
 	UNWIND_HINT_EMPTY
-	USER_SEGMENTS
+	USER_SEGMENTS ss=__KERNEL_DS
 	movq	KRR_LAUNCH_sp(%rdi), %rsp
 	movq	(18*8)(%rdi), %rax
 	andq	$~(X86_EFLAGS_IF | X86_EFLAGS_TF), %rax
