@@ -8,6 +8,8 @@
 #include "lib/util.h"
 #include "vmm/link.h"
 
+#define START_MS	3000u	/* for krrd to come up, right after the boot */
+
 const char verbs_note[] = "krrd in this guest does it, which is asked at " KRR_GUEST_SOCKET ".\n";
 
 const struct verb verbs[] = {
@@ -29,7 +31,7 @@ int verbs_use_vm(const char *name)
  */
 int verbs_open_link(struct krr_link **link)
 {
-	int err = krr_link_connect(KRR_GUEST_SOCKET, 0, link);
+	int err = krr_link_connect(KRR_GUEST_SOCKET, START_MS, link);
 	const char *why;
 
 	if (!err)
