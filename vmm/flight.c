@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "lib/util.h"
 #include "vmm/flight.h"
@@ -347,13 +346,9 @@ static void describe(struct krr_recording *rec, const struct krr_manifest *m,
 		     const struct krr_keeping *k)
 {
 	struct krr_manifest *to = &rec->m;
-	char created[64];
-	time_t t = time(NULL);
-	struct tm tm;
+	__free_ptr char *created = krr_utc_now(KRR_UTC_ISO);
 
 	krr_manifest_copy(to, m);
-	gmtime_r(&t, &tm);
-	strftime(created, sizeof(created), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	set_text(&to->name, rec->name);
 	set_text(&to->created, created);
 	set_text(&to->stop_reason, k->stop_reason);

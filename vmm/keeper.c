@@ -13,7 +13,6 @@
 #include <jansson.h>
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 
 #include <linux/types.h>
 
@@ -257,14 +256,9 @@ static void join(struct krr_keeper *k)
 
 static char *new_name(const struct krr_keeper *k, const char *label)
 {
-	__free_ptr char *stem = NULL;
-	time_t t = time(NULL);
-	char when[32];
-	struct tm tm;
+	__free_ptr char *when = krr_utc_now(KRR_UTC_NAME);
+	__free_ptr char *stem = krr_strf("%.40s-%s-%s", k->vm->name, label, when);
 
-	gmtime_r(&t, &tm);
-	strftime(when, sizeof(when), "%Y%m%d-%H%M%S", &tm);
-	stem = krr_strf("%.40s-%s-%s", k->vm->name, label, when);
 	return krr_recording_free_name(stem);
 }
 

@@ -15,7 +15,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "lib/util.h"
 #include "vmm/drain.h"
@@ -61,17 +60,6 @@ static uint64_t ms_since(uint64_t ns)
 	return (krr_now_ns() - ns + 500000) / 1000000;
 }
 
-static char *utc_now(const char *format)
-{
-	time_t t = time(NULL);
-	struct tm tm;
-	char text[64];
-
-	gmtime_r(&t, &tm);
-	strftime(text, sizeof(text), format, &tm);
-	return krr_strf("%s", text);
-}
-
 static void fill_manifest(struct krr_recorder *r)
 {
 	const struct krr_hdr *h = r->ram.hdr;
@@ -79,7 +67,7 @@ static void fill_manifest(struct krr_recorder *r)
 	uint32_t id = h->build_id_len;
 
 	m->name = krr_strf("%s", r->rec.name);
-	m->created = utc_now("%Y-%m-%dT%H:%M:%SZ");
+	m->created = krr_utc_now(KRR_UTC_ISO);
 	m->build_id = krr_hex(h->build_id, id <= sizeof(h->build_id) ? id : 0);
 	m->release = krr_printable(h->release, sizeof(h->release));
 	m->kversion = krr_printable(h->kversion, sizeof(h->kversion));
@@ -155,7 +143,7 @@ static char *name_of(const struct krr_recorder *r, bool flight)
 		return name;
 	free(name);
 	if (!flight)
-		return utc_now("rec-%Y%m%d-%H%M%S");
+		return krr_utc_now("rec-" KRR_UTC_NAME);
 	name = krr_strf("%.80s-flight", r->vm->name);
 	other = krr_recording_free_name(name);
 	free(name);

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 #include "lib/util.h"
 #include "vmm/flight.h"
@@ -90,15 +89,11 @@ static int salvage(struct krr_recording *rec)
 /* VM-flight was its name. */
 static char *flight_name(const struct krr_recording *rec)
 {
+	__free_ptr char *when = krr_utc_now(KRR_UTC_NAME);
 	size_t len = strlen(rec->name), tail = strlen("-flight");
-	time_t t = time(NULL);
-	char when[32];
-	struct tm tm;
 
 	if (len > tail && !strcmp(rec->name + len - tail, "-flight"))
 		len -= tail;
-	gmtime_r(&t, &tm);
-	strftime(when, sizeof(when), "%Y%m%d-%H%M%S", &tm);
 	return krr_strf("%.*s-cut-%s", (int)(len < 60 ? len : 60), rec->name, when);
 }
 

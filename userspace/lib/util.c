@@ -116,6 +116,18 @@ int krr_exit_code(int err)
 	}
 }
 
+/** krr_utc_now() - the time by a format of strftime(), 63 characters at most; freed by free() */
+char *krr_utc_now(const char *format)
+{
+	time_t t = time(NULL);
+	struct tm tm;
+	char text[64];
+
+	gmtime_r(&t, &tm);
+	strftime(text, sizeof(text), format, &tm);
+	return krr_strf("%s", text);
+}
+
 /** krr_now_ns() - monotonic time in nanoseconds */
 uint64_t krr_now_ns(void)
 {

@@ -53,6 +53,11 @@ void krr_err(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void krr_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 char *krr_strf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* for krr_utc_now(): ISO 8601, and as it stands in names */
+#define KRR_UTC_ISO	"%Y-%m-%dT%H:%M:%SZ"
+#define KRR_UTC_NAME	"%Y%m%d-%H%M%S"
+
+char *krr_utc_now(const char *format);
 char *krr_printable(const char *field, size_t room);
 char *krr_hex(const uint8_t *bytes, size_t len);
 
