@@ -15,6 +15,22 @@ static void set_text(char **field, char *value)
 	*field = value;
 }
 
+static uint64_t cycles_us(const struct krr_manifest *m, uint64_t cycles)
+{
+	return m->tsc_khz ? cycles * 1000 / m->tsc_khz : 0;
+}
+
+/* What the guest counted since the recording, or the flight recorder, was started. */
+static void set_counters(struct krr_manifest *m, const struct krr_hdr *h)
+{
+	m->throttled = h->throttled;
+	m->handovers = h->lock_handovers;
+	m->windows = h->windows;
+	m->lock_wait_us = cycles_us(m, h->lock_wait_tsc);
+	m->lock_hold_us = cycles_us(m, h->lock_hold_tsc * KRR_SAMPLE_EVERY);
+	m->lock_hold_max_us = cycles_us(m, h->lock_hold_max);
+}
+
 /**
  * krr_seal() - fill in what is known at the end, write the end of the log, seal
  * @rec: incomplete recording
@@ -39,9 +55,7 @@ int krr_seal(struct krr_recording *rec, struct krr_drain *dr, const struct krr_h
 	set_text(&m->stop_reason, krr_strf("%s", dr->damaged ? "damaged" : krr_stop_name(reason)));
 	if (h) {
 		set_text(&m->message, krr_printable(h->message, sizeof(h->message)));
-		m->throttled = h->throttled;
-		m->handovers = h->lock_handovers;
-		m->lock_wait_us = m->tsc_khz ? h->lock_wait_tsc * 1000 / m->tsc_khz : 0;
+		set_counters(m, h);
 	}
 	set_text(&m->ram_path, NULL);
 	return krr_recording_seal(rec);

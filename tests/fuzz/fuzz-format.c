@@ -57,14 +57,15 @@ static void check_entry(const struct krr_decoder *before, const struct krr_decod
 	struct krr_decoder d = *before;
 	int n;
 
-	memcpy(words, before->entry[ev->cpu].word, sizeof(words));
-	copy.len = (uint32_t)(krr_entry_put(buf, words, e->word, e->vector, (uint64_t)e->error) -
+	memcpy(words, before->word[e->slot], sizeof(words));
+	copy.len = (uint32_t)(krr_entry_put(buf, words, e->slot, e->word, e->vector, (uint64_t)e->error) -
 			      buf);
 	copy.data = buf;
 	must(copy.len <= sizeof(buf));
 	n = krr_encode(stream, sizeof(stream), &copy);
 	must(n > 0 && krr_decode(&d, stream, (size_t)n, &copy) == n);
 	must(!memcmp(d.entry[ev->cpu].word, e->word, sizeof(e->word)));
+	must(!memcmp(d.word[e->slot], e->word, sizeof(e->word)));
 	must(d.entry[ev->cpu].vector == e->vector && d.entry[ev->cpu].error == e->error);
 }
 
@@ -132,7 +133,7 @@ static void seed_entries(struct output *out, struct dice *dice)
 	for (round = 0; round < 4; round++) {
 		for (i = 0; i < KRR_NR_ENTRY_WORDS; i++)
 			words[i] = roll(dice) & 1 ? last[i] : roll(dice) >> (roll(dice) & 63);
-		ev.len = (uint32_t)(krr_entry_put(buf, last, words,
+		ev.len = (uint32_t)(krr_entry_put(buf, last, 5, words,
 						  round & 1 ? KRR_VEC_SYSCALL : 14, 7) - buf);
 		seed_event(out, &ev);
 	}

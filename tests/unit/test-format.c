@@ -203,7 +203,7 @@ static void entries(void **state)
 		for (w = 0; w < KRR_NR_ENTRY_WORDS; w++)
 			if (roll(&dice) & 1)
 				now[w] = roll(&dice) >> (roll(&dice) & 63);
-		ev.len = (uint32_t)(krr_entry_put(payload, last, now, vector, (uint64_t)-14) -
+		ev.len = (uint32_t)(krr_entry_put(payload, last, 9, now, vector, (uint64_t)-14) -
 				    payload);
 		assert_memory_equal(last, now, sizeof(now));
 		assert_true(krr_decode(&d, buf, (size_t)krr_encode(buf, ROOM, &ev), &out) > 0);
@@ -228,10 +228,11 @@ static void refused(void **state)
 	static const uint8_t cpu_99[] = { KRR_EV_ACQUIRE, 0, 0xb0, 0x0c, 0 };
 	static const uint8_t vector_300[] = { KRR_EV_IRQ, 0, 0xac, 0x02, 0 };
 	static const uint8_t too_long[] = { KRR_EV_VBUF, 0, 0xff, 0xff, 0xff, 0x7f };
-	static const uint8_t entry_short[] = { KRR_EV_ENTRY, 0, 2, 1, 1 };
-	static const uint8_t entry_words[] = { KRR_EV_ENTRY, 0, 5, 1, 0x80, 0x80, 0x80, 0x04 };
-	static const uint8_t entry_long[] = { KRR_EV_ENTRY, 0, 3, 1, 0, 0 };
-	static const uint8_t entry_vector[] = { KRR_EV_ENTRY, 0, 3, 0x83, 0x02, 0 };
+	static const uint8_t entry_slot[] = { KRR_EV_ENTRY, 0, 1, 0 };
+	static const uint8_t entry_short[] = { KRR_EV_ENTRY, 0, 3, 0, 9, 1 };
+	static const uint8_t entry_words[] = { KRR_EV_ENTRY, 0, 6, 0, 9, 0x80, 0x80, 0x80, 0x04 };
+	static const uint8_t entry_long[] = { KRR_EV_ENTRY, 0, 4, 0, 9, 0, 0 };
+	static const uint8_t entry_vector[] = { KRR_EV_ENTRY, 0, 3, 3, 9, 0 };
 	static const uint8_t keep_empty[] = { KRR_EV_KEEP, 0, 0 };
 	static const uint8_t keep_short[] = { KRR_EV_KEEP, 0, 2, 0x80, 0x80 };
 	static const uint8_t keep_long[] = {
@@ -243,6 +244,7 @@ static void refused(void **state)
 	assert_int_equal(decode_raw(cpu_99, sizeof(cpu_99)), -EBADMSG);
 	assert_int_equal(decode_raw(vector_300, sizeof(vector_300)), -EBADMSG);
 	assert_int_equal(decode_raw(too_long, sizeof(too_long)), -EBADMSG);
+	assert_int_equal(decode_raw(entry_slot, sizeof(entry_slot)), -EBADMSG);
 	assert_int_equal(decode_raw(entry_short, sizeof(entry_short)), -EBADMSG);
 	assert_int_equal(decode_raw(entry_words, sizeof(entry_words)), -EBADMSG);
 	assert_int_equal(decode_raw(entry_long, sizeof(entry_long)), -EBADMSG);
@@ -255,7 +257,7 @@ static void refused(void **state)
 /* A decoder that refuses an event is where it was. */
 static void refused_leaves_no_trace(void **state)
 {
-	static const uint8_t entry[] = { KRR_EV_ENTRY, 0, 3, 1, 9, 0x80 };
+	static const uint8_t entry[] = { KRR_EV_ENTRY, 0, 4, 0, 7, 9, 0x80 };
 	static const uint8_t fault[] = { KRR_EV_UFAULT, 0, 2, 5, 6 };
 	static const uint8_t *const bytes[] = { entry, fault };
 	static const size_t sizes[] = { sizeof(entry), sizeof(fault) };
@@ -381,7 +383,7 @@ static size_t guessable(struct dice *dice, uint8_t *buf, size_t room)
 		for (w = 0; w < KRR_NR_ENTRY_WORDS; w++)
 			now[w] = roll(dice) & 3 ? last[cpu][w] : roll(dice);
 		ev = (struct krr_event){ .kind = KRR_EV_ENTRY, .data = payload };
-		ev.len = (uint32_t)(krr_entry_put(payload, last[cpu], now, KRR_VEC_SYSCALL, 0) -
+		ev.len = (uint32_t)(krr_entry_put(payload, last[cpu], (uint8_t)cpu, now, KRR_VEC_SYSCALL, 0) -
 				    payload);
 		len += (size_t)krr_encode(buf + len, room - len, &ev);
 	}

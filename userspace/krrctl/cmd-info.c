@@ -31,6 +31,19 @@ static void print_kinds(const struct krr_manifest *m)
 			       100.0 * (double)m->bytes[i] / all, krr_kind_description(i));
 }
 
+static void print_lock(const struct krr_manifest *m)
+{
+	uint64_t taken = m->count[KRR_KIND_ID(KRR_EV_ACQUIRE)];
+
+	printf("lock       taken %" PRIu64 " times, %" PRIu64 " of them after another CPU; waited for "
+	       "%.3f s in all\n", taken, m->handovers, (double)m->lock_wait_us / 1e6);
+	printf("           held for %.1f us in the mean, %" PRIu64 " us at most, by a sample of one in "
+	       "%d\n", taken ? (double)m->lock_hold_us / (double)taken : 0, m->lock_hold_max_us,
+	       KRR_SAMPLE_EVERY);
+	printf("windows    %" PRIu64 " for interrupts\n", m->windows);
+	printf("ring       %" PRIu64 " waits for room\n", m->throttled);
+}
+
 static void print_text(const struct krr_recording *rec)
 {
 	const struct krr_manifest *m = &rec->m;
@@ -60,8 +73,7 @@ static void print_text(const struct krr_recording *rec)
 		       " ms at the end\n", (double)m->duration_ms / 1000, m->start_pause_ms,
 		       m->end_pause_ms);
 	if (!m->why)
-		printf("lock       %" PRIu64 " hand-overs, %" PRIu64 " waits for room in the ring\n",
-		       m->handovers, m->throttled);
+		print_lock(m);
 	printf("log        %" PRIu64 " events, %s, compressed %s\n", m->events, raw, log);
 	print_kinds(m);
 }

@@ -198,7 +198,12 @@ static void print_cpus(const struct report *r, const struct krr_recording *rec)
 		       i, c->entries, c->irqs, all > 0 ? 100 * c->us / all : 0,
 		       c->longest_us / 1000, c->longest, c->longest_event);
 	}
-	printf("RR lock: %" PRIu64 " hand-overs\n", r->t.handovers);
+	printf("RR lock: %" PRIu64 " hand-overs", r->t.handovers);
+	if (!rec->m.why && rec->m.lock_hold_us)	/* the flight recorder's are older than this */
+		printf("; waited for %.3f s in all, held for %.3f s, %.1f ms at most",
+		       (double)rec->m.lock_wait_us / 1e6, (double)rec->m.lock_hold_us / 1e6,
+		       (double)rec->m.lock_hold_max_us / 1e3);
+	printf("\n");
 }
 
 static void print_subsystems(const struct report *r)

@@ -80,18 +80,23 @@ static int bad(struct krr_decoder *d, const char *fmt, ...)
 
 static int decode_entry(struct krr_decoder *d, struct krr_event *ev)
 {
-	struct krr_entry *e = &d->entry[ev->cpu], now = *e;
-	uint64_t error;
+	const uint8_t *p = ev->data, *end = p + ev->len;
+	struct krr_entry now = { 0 };
+	uint64_t error, *base;
 	unsigned int i;
 
-	if (krr_entry_get(ev->data, ev->data + ev->len, now.word, &now.vector, &error))
+	if (krr_entry_get_head(&p, end, &now.vector, &now.slot))
+		return bad(d, "entry of %u bytes with no vector or slot", ev->len);
+	base = d->word[now.slot];
+	memcpy(now.word, base, sizeof(now.word));
+	if (krr_entry_get(p, end, now.word, now.vector, &error))
 		return bad(d, "entry of %u bytes does not hold what it announces", ev->len);
 	now.error = (int64_t)error;
-	now.changed = 0;
 	for (i = 0; i < KRR_NR_ENTRY_WORDS; i++)
-		if (now.word[i] != e->word[i])
+		if (now.word[i] != base[i])
 			now.changed |= 1u << i;
-	*e = now;
+	memcpy(base, now.word, sizeof(now.word));
+	d->entry[ev->cpu] = now;
 	return 0;
 }
 
@@ -178,6 +183,7 @@ static void begin_epoch(struct krr_decoder *d)
 {
 	memset(d->pos, 0, sizeof(d->pos));
 	memset(d->entry, 0, sizeof(d->entry));
+	memset(d->word, 0, sizeof(d->word));
 	d->cpu = 0;
 }
 

@@ -38,6 +38,7 @@ struct krr_event {
 /* The last entry from user of a CPU. */
 struct krr_entry {
 	uint32_t vector;
+	uint8_t slot;
 	uint32_t changed;	/* bitmap of the words that this entry changed */
 	int64_t error;
 	uint64_t word[KRR_NR_ENTRY_WORDS];
@@ -51,6 +52,7 @@ struct krr_decoder {
 	uint32_t stop_reason;
 	uint64_t pos[KRR_MAX_CPUS];
 	struct krr_entry entry[KRR_MAX_CPUS];
+	uint64_t word[KRR_ENTRY_SLOTS][KRR_NR_ENTRY_WORDS];	/* of the last entry with it */
 	uint64_t count[KRR_NR_KINDS];
 	uint64_t bytes[KRR_NR_KINDS];
 	char error[160];		/* in words, after -EBADMSG */

@@ -60,7 +60,10 @@ static const struct field fields[] = {
 	F(NUMBER, duration_ms, false),
 	F(NUMBER, throttled, false),
 	F(NUMBER, handovers, false),
+	F(NUMBER, windows, false),
 	F(NUMBER, lock_wait_us, false),
+	F(NUMBER, lock_hold_us, false),
+	F(NUMBER, lock_hold_max_us, false),
 	F(TEXT, ram_path, false),
 	F(NUMBER, generation, false),
 };

@@ -65,8 +65,10 @@ struct krr_manifest {
 	char *why;		/* the flight recorder kept it; NULL otherwise */
 	uint64_t epochs;	/* that it goes through, if so */
 	uint64_t start_pause_ms, end_pause_ms, duration_ms;
-	uint64_t throttled, handovers;
+	uint64_t throttled, handovers, windows;
 	uint64_t lock_wait_us;	/* of all CPUs, for the RR lock */
+	uint64_t lock_hold_us;	/* of all CPUs, by a sample */
+	uint64_t lock_hold_max_us;	/* in the sample */
 
 	/* only while it is being recorded: where the rest of the events is */
 	bool flight;		/* in epochs; vmm/flight.h */

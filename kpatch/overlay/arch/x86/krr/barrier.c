@@ -27,7 +27,8 @@ static noinstr void prepare(void)
 	struct krr_global *g = krr_g;
 	int i;
 
-	g->next = g->serving = g->contended = 0;
+	g->locked = g->reserved = g->waiting = g->taken = 0;
+	g->windows = 0;
 	g->owner = g->turn = g->last = KRR_NOBODY;
 	g->left = 0;
 	g->muted = g->lock_only;
@@ -37,9 +38,11 @@ static noinstr void prepare(void)
 	g->hold_max = (u32)(krr_hdr->tsc_khz * HOLD_MAX_US / 1000);
 	for (i = 0; i < KRR_MAX_CPUS; i++)
 		g->cpu[i] = (struct krr_cpu){ .apicid = g->cpu[i].apicid };
+	krr_forget_entries();
 	krr_hdr->head = krr_hdr->tail = 0;
 	krr_hdr->events = krr_hdr->throttled = 0;
 	krr_hdr->lock_handovers = krr_hdr->lock_wait_tsc = 0;
+	krr_hdr->lock_hold_tsc = krr_hdr->lock_hold_max = krr_hdr->windows = 0;
 	krr_hdr->stop_reason = KRR_STOP_NONE;
 	krr_hdr->owner = krr_hdr->epoch = 0;
 	krr_hdr->start_tsc = krr_raw_tsc();

@@ -5,6 +5,19 @@
 
 #include <asm/percpu.h>
 
+/* Offsets in struct krr_global; region.c checks them. */
+#define KRR_G_WAITING	8
+#define KRR_G_HEAD	64
+#define KRR_G_TAIL	72
+#define KRR_G_TSC	80
+#define KRR_G_EVENTS	88
+#define KRR_G_WINDOWS	96
+#define KRR_G_MUTED	104
+/* and in struct krr_hdr */
+#define KRR_HDR_HEAD	640
+
+#ifdef __ASSEMBLY__
+
 .macro TO_RECORDER
 	movq	%rsp, PER_CPU_VAR(krr_sp)
 	movq	PER_CPU_VAR(krr_stack), %rsp
@@ -53,4 +66,5 @@
 	xorl	%r11d, %r11d
 .endm
 
+#endif /* __ASSEMBLY__ */
 #endif

@@ -27,6 +27,8 @@
 #define DEVICE_VECTOR	0xffff		/* X86_TRAP_OTHER, known to assembly only */
 #define WINDOW_FLAGS	0x246		/* see entry.S */
 
+static_assert(KRR_EV_TSC == 0x45);	/* in entry.S, too */
+
 DEFINE_PER_CPU(u32, krr_mode);
 EXPORT_PER_CPU_SYMBOL_GPL(krr_mode);
 DEFINE_PER_CPU(u64, krr_vif);
@@ -68,27 +70,45 @@ static noinstr u32 current_vector(void)
 	return vec == DEVICE_VECTOR ? (u8)this_cpu_read(krr_error) : vec;
 }
 
-/* Word @i of an entry as KRR_EV_ENTRY has it; @last is what it was before. */
-static noinstr u64 entry_word(const struct pt_regs *regs, int i, u32 vec, u64 last)
+/*
+ * Registers are mostly what they were when the task came from the same place, so that is
+ * what an entry is coded against.  For a system call it is the instruction, for others,
+ * which happen anywhere, the vector.  Addresses of tasks are the same in replay.
+ */
+static noinstr u8 entry_slot(u64 ip, u32 vec)
 {
-	if (i < KRR_NR_PT_REGS)
-		return ((const u64 *)regs)[i];
-	if (i == KRR_ENTRY_SEGS)
-		return raw_selectors();
-	return vec == X86_TRAP_PF ? raw_cr2() : vec == X86_TRAP_DB ? this_cpu_read(krr_dr6) : last;
+	u64 place = vec < KRR_VEC_SYSCALL ? vec : ip;
+
+	BUILD_BUG_ON(KRR_ENTRY_SLOTS != 1 << 8);
+	return (((u64)current >> 6) + place * 0x9e3779b97f4a7c15ull) * 0xd6e8feb86659fd93ull >> 56;
+}
+
+/* krr_forget_entries() - what follows in the log is coded against nothing before it */
+noinstr void krr_forget_entries(void)
+{
+	int i, k;
+
+	for (i = 0; i < KRR_ENTRY_SLOTS; i++)
+		for (k = 0; k < KRR_NR_ENTRY_WORDS; k++)
+			WRITE_ONCE(krr_g->entry[i].word[k], 0);
 }
 
 static noinstr void log_entry(const struct pt_regs *regs)
 {
-	u64 *last = krr_this()->entry.word, now[KRR_NR_ENTRY_WORDS];
-	u8 buf[KRR_ENTRY_MAX], *end;
 	u32 vec = current_vector();
-	int i;
+	u8 slot = entry_slot(regs->ip, vec), *p;
+	u64 *last = krr_g->entry[slot].word;
+	u64 cr2 = last[KRR_ENTRY_CR2];
 
-	for (i = 0; i < KRR_NR_ENTRY_WORDS; i++)
-		now[i] = entry_word(regs, i, vec, last[i]);
-	end = krr_entry_put(buf, last, now, vec, this_cpu_read(krr_error));
-	krr_put_bytes(KRR_EV_ENTRY, SITE_ENTRY, buf, end - buf, NULL, 0);
+	p = krr_put_open(KRR_EV_ENTRY, SITE_ENTRY, KRR_ENTRY_MAX);
+	if (!p)
+		return;
+	if (vec == X86_TRAP_PF)
+		cr2 = raw_cr2();
+	if (vec == X86_TRAP_DB)
+		cr2 = this_cpu_read(krr_dr6);
+	krr_put_close(p, krr_entry_put_regs(p, last, slot, (const u64 *)regs, cr2,
+					    raw_selectors(), vec, this_cpu_read(krr_error)));
 }
 
 /* krr_enter_user() */
@@ -106,14 +126,23 @@ noinstr u64 krr_c_entry(unsigned long regs, unsigned long b, unsigned long c,
 
 static noinstr void __noreturn replay_entry(void)
 {
-	struct krr_launch *l = &krr_this()->entry;
 	struct x86_hw_tss *tss = &this_cpu_ptr(&cpu_tss_rw)->x86_tss;
 	const struct krr_event *e = krr_take(KRR_EV_ENTRY, SITE_ENTRY);
+	const u8 *p = e->bytes, *end = p + e->bytes_len;
+	struct krr_launch *l;
 	u32 vec;
+	u8 slot;
 
-	if (krr_entry_get(e->bytes, e->bytes + e->bytes_len, l->word, &vec, &l->error))
+	if (krr_entry_get_head(&p, end, &vec, &slot))
 		krr_diverge("an entry that can't be decoded", KRR_EV_ENTRY, SITE_ENTRY, 0,
 			    e->bytes_len);
+	l = &krr_g->entry[slot];
+	if (krr_entry_get(p, end, l->word, vec, &l->error))
+		krr_diverge("an entry that can't be decoded", KRR_EV_ENTRY, SITE_ENTRY, 0,
+			    e->bytes_len);
+	if (entry_slot(l->word[KRR_W_RIP], vec) != slot)
+		krr_diverge("an entry of another task", KRR_EV_ENTRY, SITE_ENTRY,
+			    entry_slot(l->word[KRR_W_RIP], vec), slot);
 	if (vec == KRR_VEC_SYSCALL)
 		krr_launch(krr_launch_syscall, l);
 	if (vec == KRR_VEC_SYSENTER) {
@@ -268,7 +297,7 @@ noinstr u64 krr_c_trap_exit(unsigned long r, unsigned long b, unsigned long c,
 static noinstr void hand_over(u64 site)
 {
 	krr_put1(KRR_EV_YIELD, site, krr_pos_delta());
-	krr_lock_release();
+	krr_lock_hand_over();
 	krr_lock_acquire(KRR_HOW_YIELD);
 }
 
@@ -283,7 +312,12 @@ static noinstr void hand_over_if_logged(u64 site)
 /* A window in recording while others wait: they are let in after a while. */
 noinstr void krr_c_window_yield(void)
 {
-	if (krr_raw_tsc() - krr_this()->hold_since > krr_g->hold_max)
+	struct krr_cpu *c = krr_this();
+	u64 now = krr_raw_tsc();
+
+	if (!c->hold_since)
+		c->hold_since = now;
+	else if (now - c->hold_since > krr_g->hold_max)
 		hand_over(SITE_WINDOW);
 }
 
@@ -303,7 +337,7 @@ noinstr void krr_c_relax(void)
 {
 	if (!krr_recording())
 		hand_over_if_logged(SITE_RELAX);
-	else if (READ_ONCE(krr_g->contended))
+	else if (READ_ONCE(krr_g->waiting))
 		hand_over(SITE_RELAX);
 	else
 		krr_pause();
@@ -335,7 +369,7 @@ noinstr u64 krr_c_delay(unsigned long cycles, unsigned long b, unsigned long c,
 		hand_over_if_logged(SITE_DELAY);
 		return 0;
 	}
-	if (READ_ONCE(krr_g->contended))
+	if (READ_ONCE(krr_g->waiting))
 		hand_over(SITE_DELAY);
 	while (krr_raw_tsc() - since < cycles)
 		krr_pause();

@@ -28,6 +28,12 @@
 /* EFLAGS in the frame of an interrupt at a window: IF, ZF, PF and the fixed bit. */
 #define WINDOW_FLAGS	0x246
 
+/* Windows are opened where krr_pos is a multiple of it; a power of two up to 128. */
+#define WINDOW_EVERY	8
+
+#define KRR_K_TSC	0x45		/* KRR_EV_TSC, see domain.c */
+#define TSC_EVENT_MAX	12		/* kind, fingerprint, varint */
+
 /* Call C with all registers kept; its result replaces RAX. */
 .macro CALL_KEEP fn
 	TO_RECORDER_SAVING
@@ -74,12 +80,74 @@ SYM_CODE_END(krr_raise_idle)
 
 /* u64 krr_thunk(RAX = fn, RDI, RSI, RDX, RCX): krr_call() of <asm/krr.h>. */
 SYM_FUNC_START(krr_thunk)
+	cmpq	$krr_c_tsc, %rax
+	je	krr_tsc
+.Lthunk:
 	movq	(%rsp), %r8
 	TO_RECORDER
 	INSTRUMENTED instr_begin	/* fn is noinstr, but objtool can't see which it is */
 	call	*%rax
 	INSTRUMENTED instr_end
 	TO_DOMAIN
+	CLEAR_ARGUMENTS
+	CLEAR_SCRATCH
+	RET
+
+/*
+ * krr_c_tsc() in recording, without the way to it: most events are such ones.  Where
+ * something is in the way, the log is full or over, C sees to it.
+ */
+SYM_INNER_LABEL(krr_tsc, SYM_L_LOCAL)
+	cmpl	$KRR_MODE_RECORD, PER_CPU_VAR(krr_mode)
+	jne	.Lthunk
+	movq	krr_g(%rip), %rdi
+	movq	krr_ring_mask(%rip), %r8
+	movq	KRR_G_HEAD(%rdi), %rsi
+	leaq	TSC_EVENT_MAX - 1(%rsi), %rcx
+	subq	KRR_G_TAIL(%rdi), %rcx
+	cmpq	%r8, %rcx
+	ja	.Lthunk
+	cmpl	$0, KRR_G_MUTED(%rdi)
+	jne	.Lthunk
+	rdtsc
+	shlq	$32, %rdx
+	orq	%rdx, %rax
+	movq	%rax, %rcx
+	subq	KRR_G_TSC(%rdi), %rcx
+	movq	%rax, KRR_G_TSC(%rdi)
+	movq	%rcx, %rdx		/* zigzag */
+	sarq	$63, %rdx
+	addq	%rcx, %rcx
+	xorq	%rdx, %rcx
+	movq	%rsi, %rdx
+	andq	%r8, %rdx
+	addq	krr_ring(%rip), %rdx
+	movq	PER_CPU_VAR(krr_pos), %r9	/* krr_fingerprint() */
+	imulq	$0x9d, %r9, %r9
+	movq	(%rsp), %r10
+	shrq	$2, %r10
+	xorq	%r10, %r9
+	shrq	$8, %r10
+	xorq	%r10, %r9
+	movb	$KRR_K_TSC, (%rdx)
+	movb	%r9b, 1(%rdx)
+	leaq	2(%rdx), %r8
+1:	cmpq	$0x80, %rcx		/* krr_varint_put() */
+	jb	2f
+	movl	%ecx, %r9d
+	orl	$0x80, %r9d
+	movb	%r9b, (%r8)
+	incq	%r8
+	shrq	$7, %rcx
+	jmp	1b
+2:	movb	%cl, (%r8)
+	incq	%r8
+	subq	%rdx, %r8
+	addq	%r8, %rsi
+	movq	%rsi, KRR_G_HEAD(%rdi)
+	incq	KRR_G_EVENTS(%rdi)
+	movq	krr_hdr(%rip), %rdx
+	movq	%rsi, KRR_HDR_HEAD(%rdx)	/* after the bytes */
 	CLEAR_ARGUMENTS
 	CLEAR_SCRATCH
 	RET
@@ -110,25 +178,37 @@ SYM_FUNC_START(krr_cli)
 SYM_FUNC_END(krr_cli)
 EXPORT_SYMBOL_GPL(krr_cli)
 
-/* arch_local_irq_enable(): a window if vIF was 0. */
+/*
+ * A place for a window.  sti and cli are dear, and so is a look at the log in replay,
+ * so it is opened at one such place in WINDOW_EVERY, by the position.
+ */
+.macro WINDOW_PLACE
+	incq	PER_CPU_VAR(krr_pos)
+	testb	$(WINDOW_EVERY - 1), PER_CPU_VAR(krr_pos)
+	jz	krr_do_window
+	RET
+.endm
+
+/* arch_local_irq_enable(): a place for a window if vIF was 0. */
 SYM_FUNC_START(krr_sti)
 	cmpl	$KRR_MODE_OFF, PER_CPU_VAR(krr_mode)
 	je	1f
 	cmpq	$0, PER_CPU_VAR(krr_vif)
 	jne	2f
 	movq	$X86_EFLAGS_IF, PER_CPU_VAR(krr_vif)
-	jmp	krr_do_window
+	WINDOW_PLACE
 1:	sti
 2:	RET
 SYM_FUNC_END(krr_sti)
 EXPORT_SYMBOL_GPL(krr_sti)
 
-/* krr_window(): a window if vIF is 1. */
+/* krr_window(): a place for a window if vIF is 1. */
 SYM_FUNC_START(krr_open_window)
 	cmpl	$KRR_MODE_OFF, PER_CPU_VAR(krr_mode)
 	je	1f
 	cmpq	$0, PER_CPU_VAR(krr_vif)
-	jne	krr_do_window
+	je	1f
+	WINDOW_PLACE
 1:	RET
 SYM_FUNC_END(krr_open_window)
 EXPORT_SYMBOL_GPL(krr_open_window)
@@ -155,8 +235,9 @@ SYM_INNER_LABEL(krr_window_ip, SYM_L_GLOBAL)
 	jnz	.Lwindow
 	cmpl	$KRR_MODE_OFF, PER_CPU_VAR(krr_mode)
 	je	.Lwindow_off
-	movq	krr_contended(%rip), %rax
-	cmpl	$0, (%rax)
+	movq	krr_g(%rip), %rax
+	incq	KRR_G_WINDOWS(%rax)
+	cmpl	$0, KRR_G_WAITING(%rax)
 	je	1f
 	CALL_KEEP krr_c_window_yield
 	cmpl	$KRR_MODE_OFF, PER_CPU_VAR(krr_mode)
@@ -200,22 +281,17 @@ SYM_FUNC_END(krr_cpu_relax)
 EXPORT_SYMBOL_GPL(krr_cpu_relax)
 
 /*
- * void krr_park(u32 *parked, u32 *serving, u32 ticket, u32 *mode)
+ * void krr_park(u32 *ringing)
  *
- * Sleep until an NMI, unless the ticket is served already or the recording is
- * over.  An NMI that comes before hlt is not lost: krr_doorbell() moves the
- * instruction pointer from anywhere in here on to krr_park_end.
+ * Sleep until an NMI, unless it rings already.  An NMI that comes before hlt is not
+ * lost: krr_doorbell() moves the instruction pointer from anywhere in here on to
+ * krr_park_end.
  */
 SYM_FUNC_START(krr_park)
-	movl	$1, %eax
-	xchgl	%eax, (%rdi)		/* a full barrier: parked, then look */
-	cmpl	%edx, (%rsi)
-	je	krr_park_end
-	cmpl	$KRR_MODE_OFF, (%rcx)
-	je	krr_park_end
+	cmpl	$0, (%rdi)
+	jne	krr_park_end
 	hlt
 SYM_INNER_LABEL(krr_park_end, SYM_L_GLOBAL)
-	movl	$0, (%rdi)
 	RET
 SYM_FUNC_END(krr_park)
 

@@ -33,10 +33,9 @@ static noinstr void begin_stream(void)
 	int i;
 
 	krr_g->tsc = 0;
-	for (i = 0; i < KRR_MAX_CPUS; i++) {
+	for (i = 0; i < KRR_MAX_CPUS; i++)
 		krr_g->cpu[i].pos_logged = 0;
-		krr_g->cpu[i].entry = (struct krr_launch){ };
-	}
+	krr_forget_entries();
 }
 
 /* Recording: let the host take its snapshot.  Return: its command. */

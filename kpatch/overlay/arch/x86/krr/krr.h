@@ -22,7 +22,6 @@
 #define KRR_STACK_BYTES		16384
 /* the ring is mapped once more behind its end, so that no event wraps */
 #define KRR_RING_OVERLAP	(2u << 20)
-#define KRR_WAITERS		(2 * KRR_MAX_CPUS)
 #define KRR_NOBODY		0xffffffffu
 /* for the host to answer at a barrier, or to make room in the ring */
 #define KRR_HOST_PATIENCE_MS	10000ull
@@ -54,24 +53,32 @@ struct krr_event {
 
 struct krr_cpu {
 	u64 pos_logged;		/* krr_pos at the last event that carried it */
-	struct krr_launch entry;	/* the last one: its words are the base of the next */
-	u64 hold_since;		/* TSC at which the RR lock was taken */
+	u64 hold_since;		/* TSC at which others were first seen to wait, or 0 */
+	u64 sample;		/* TSC at which the RR lock was taken, or 0 */
 	u64 outside_sp;		/* the stack pointer where it left the domain */
 	u32 outside;		/* in user mode, idle, or on its way in */
 	u32 parked;		/* sleeps until it is rung */
+	u32 ringing;		/* and that is done, once */
 	u32 apicid;
 	u32 rung, answered;	/* NMIs sent to this CPU, and taken by it */
 } ____cacheline_aligned;
 
 struct krr_global {
-	/* RR lock, recording: a ticket lock.  See lock.c. */
-	u32 next ____cacheline_aligned;
-	u32 serving ____cacheline_aligned;
-	u32 contended;		/* CPUs waiting; read by entry.S */
-	u32 waiter[KRR_WAITERS];	/* ticket % KRR_WAITERS -> CPU */
+	/* RR lock, recording, as those see it that wait for it.  See lock.c. */
+	u32 locked ____cacheline_aligned;
+	u32 reserved;		/* CPU + 1 that gets it next, or 0 */
+	u32 waiting;		/* bits: CPUs; KRR_G_WAITING of calls.h */
+
+	/* what the owner changes all the time; KRR_G_* of calls.h */
+	u64 pos_head ____cacheline_aligned;	/* cached stream cursors */
+	u64 pos_tail;
+	u64 tsc;		/* base of KRR_EV_TSC */
+	u64 events;
+	u64 windows;		/* opened while recording */
+	u32 muted;		/* events are no longer logged (ring overrun) */
+	u32 owner;		/* who has the RR lock, in both modes */
 	u32 last;		/* the owner before */
-	/* RR lock, both: who has it */
-	u32 owner;
+	u32 taken;		/* acquisitions; says which to measure */
 	/* replay: the CPU whose KRR_EV_ACQUIRE is next */
 	u32 turn ____cacheline_aligned;
 	u32 mode;		/* KRR_MODE_* of the recording as a whole */
@@ -80,16 +87,14 @@ struct krr_global {
 	u32 lock_only;		/* no host, no log: for measurements */
 	u32 go;			/* and then this is the command */
 	u32 epoch;		/* CPUs wait for the next one at its barrier */
-	u32 muted;		/* events are no longer logged (ring overrun) */
 	u32 hold_max;		/* TSC cycles after which a window yields */
 
-	u64 pos_head, pos_tail;	/* cached stream cursors */
-	u64 tsc;		/* base of KRR_EV_TSC */
-	u64 events;
 	u64 dead_since;		/* TSC at which the ring was found full */
 	struct krr_event peek;
 
 	struct krr_cpu cpu[KRR_MAX_CPUS];
+	/* the last entry with each slot: its words are the base of the next; see domain.c */
+	struct krr_launch entry[KRR_ENTRY_SLOTS];
 };
 
 extern struct krr_hdr *krr_hdr;
@@ -129,7 +134,7 @@ void krr_launch_gate(struct krr_launch *l);
 void krr_launch_syscall(struct krr_launch *l);
 void krr_launch_syscall32(struct krr_launch *l);
 void krr_launch_sysenter(struct krr_launch *l);
-void krr_park(u32 *parked, u32 *serving, u32 ticket, u32 *mode);
+void krr_park(u32 *ringing);
 void krr_poke(void *dst, const void *src, unsigned long n);
 
 /* raw operations that are not hooks */
@@ -141,10 +146,22 @@ static __always_inline u64 krr_raw_tsc(void)
 	return lo | (u64)hi << 32;
 }
 
-/* memcpy() may be instrumented */
+/* memcpy() may be instrumented; and string instructions are slow to start, or everywhere */
 static __always_inline void krr_copy(void *dst, const void *src, unsigned long n)
 {
-	asm volatile("rep movsb" : "+D" (dst), "+S" (src), "+c" (n) : : "memory");
+	u8 *d = dst;
+	const u8 *s = src;
+
+	for (; n >= 32; n -= 32, d += 32, s += 32) {
+		WRITE_ONCE(((u64 *)d)[0], ((const u64 *)s)[0]);
+		WRITE_ONCE(((u64 *)d)[1], ((const u64 *)s)[1]);
+		WRITE_ONCE(((u64 *)d)[2], ((const u64 *)s)[2]);
+		WRITE_ONCE(((u64 *)d)[3], ((const u64 *)s)[3]);
+	}
+	for (; n >= 8; n -= 8, d += 8, s += 8)
+		WRITE_ONCE(*(u64 *)d, *(const u64 *)s);
+	for (; n; n--)
+		WRITE_ONCE(*d++, *s++);
 }
 
 static __always_inline void krr_pause(void)
@@ -196,6 +213,9 @@ static __always_inline bool krr_recording(void)
 /* log.c: producing */
 void krr_put1(u8 kind, u64 site, u64 a);
 void krr_put2(u8 kind, u64 site, u64 a, u64 b);
+void krr_put_acquire(u32 how);
+u8 *krr_put_open(u8 kind, u64 site, u32 room);
+void krr_put_close(u8 *p, u8 *end);
 void krr_put_bytes(u8 kind, u64 site, const void *head, u32 head_len, const void *p, u32 len);
 u64 krr_pos_delta(void);
 
@@ -229,11 +249,13 @@ static __always_inline u64 krr_fault_flags(void)
 /* lock.c */
 void krr_lock_acquire(enum krr_how how);
 void krr_lock_release(void);
+void krr_lock_hand_over(void);
 void krr_lock_pass(void);
 void krr_lock_wait_turn(enum krr_how how);
 void krr_ring_all(void);
 
 /* domain.c */
+void krr_forget_entries(void);
 void krr_finish(enum krr_stop reason);
 bool krr_off_if_ended(void);
 

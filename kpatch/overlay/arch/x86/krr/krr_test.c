@@ -694,6 +694,15 @@ static void next_words(struct rnd_state *rnd, u64 *word)
 	}
 }
 
+static int get_entry(const u8 *p, const u8 *end, u64 *word, u32 *vec, u64 *error)
+{
+	u8 slot;
+
+	if (krr_entry_get_head(&p, end, vec, &slot) || slot != 9)
+		return -1;
+	return krr_entry_get(p, end, word, *vec, error);
+}
+
 static void entries(struct kunit *test)
 {
 	static const u32 vectors[] = { KRR_VEC_SYSCALL, 14, KRR_VEC_SYSENTER, 0x80, 236, 13, 3,
@@ -711,10 +720,10 @@ static void entries(struct kunit *test)
 		next_words(&rnd, word);
 		vec = vectors[prandom_u32_state(&rnd) % ARRAY_SIZE(vectors)];
 		error = i & 1 ? -(u64)(i % 500) : prandom_u32_state(&rnd);
-		end = krr_entry_put(buf, put_last, word, vec, error);
+		end = krr_entry_put(buf, put_last, 9, word, vec, error);
 		KUNIT_ASSERT_LE(test, end - buf, KRR_ENTRY_MAX);
 		KUNIT_EXPECT_EQ(test, memcmp(put_last, word, sizeof(word)), 0);
-		KUNIT_ASSERT_EQ(test, krr_entry_get(buf, end, get_last, &got_vec, &got_error), 0);
+		KUNIT_ASSERT_EQ(test, get_entry(buf, end, get_last, &got_vec, &got_error), 0);
 		KUNIT_EXPECT_EQ(test, got_vec, vec);
 		KUNIT_EXPECT_EQ(test, got_error, krr_has_error_code(vec) ? error : 0);
 		KUNIT_ASSERT_EQ(test, memcmp(get_last, word, sizeof(word)), 0);
@@ -727,23 +736,23 @@ static void expect_entry(struct kunit *test, u64 *last, const u64 *word, u32 vec
 	u8 *buf = kunit_kzalloc(test, KRR_ENTRY_MAX, GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, buf);
-	KUNIT_ASSERT_EQ(test, krr_entry_put(buf, last, word, vec, error) - buf, len);
+	KUNIT_ASSERT_EQ(test, krr_entry_put(buf, last, 9, word, vec, error) - buf, len);
 	KUNIT_EXPECT_EQ(test, memcmp(buf, want, len), 0);
 }
 
 /* The format of the files: if this changes, KRR_FORMAT_VERSION has to. */
 static void entry_bytes(struct kunit *test)
 {
-	static const u8 fault[] = { 14, 4, 1, 2 << 2 };
-	static const u8 call[] = { 0x80, 2, 0x15, 6 << 2, 0x80 | 28 << 2 | 3, 0x1f, 2 << 2 | 1 };
-	static const u8 same[] = { 0x80, 2, 0 };
+	static const u8 fault[] = { 0x8e, 2, 9, 4, 1, 2 << 2 };
+	static const u8 call[] = { 0, 9, 0x15, 6 << 2, 0x80 | 28 << 2 | 3, 0x1f, 4 << 2 };
+	static const u8 same[] = { 0, 9, 0 };
 	u64 last[KRR_NR_ENTRY_WORDS] = { 0 }, word[KRR_NR_ENTRY_WORDS] = { 0 };
 
 	/* ip against the last one; orig_rax is -1, as always for an exception */
 	word[KRR_W_RIP] = 1;
 	word[KRR_W_ORIG_RAX] = -1;
 	expect_entry(test, last, word, 14, 2, fault, sizeof(fault));
-	/* rcx, r11 and rax are as guessed; flags against ip, the number against 0 */
+	/* rcx, r11 and rax are as guessed; flags against ip, the number against the last */
 	word[KRR_W_RIP] = word[KRR_W_RCX] = 4;
 	word[KRR_W_EFLAGS] = word[KRR_W_R11] = 0x202;
 	word[KRR_W_RAX] = -38;
@@ -763,10 +772,10 @@ static void entry_cut_off(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, buf);
 	for (i = 0; i < KRR_NR_ENTRY_WORDS; i++)
 		word[i] = 3ull << (2 * i);
-	end = krr_entry_put(buf, last, word, 14, 7);
+	end = krr_entry_put(buf, last, 9, word, 14, 7);
 	for (p = buf; p <= end + 1; p++) {
 		memset(scratch, 0, sizeof(scratch));
-		KUNIT_EXPECT_EQ(test, krr_entry_get(buf, p, scratch, &vec, &error),
+		KUNIT_EXPECT_EQ(test, get_entry(buf, p, scratch, &vec, &error),
 				p == end ? 0 : -1);
 	}
 }

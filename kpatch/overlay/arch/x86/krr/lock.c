@@ -3,11 +3,16 @@
  * krr: the RR lock.  Whoever has it runs the kernel; everybody else is in user
  * mode, idle, or waits here.
  *
- * Recording: a ticket lock, so waiting is fair.  Each acquisition is an event,
- * which makes the log one total order.  Hosts have fewer cores than guests have
- * CPUs, so who waits for long parks in hlt, with interrupts off, and the CPU
- * that passes the lock on rings it with an NMI.  NMIs are outside the domain:
- * krr_doorbell() swallows them before the kernel's own handler sees anything.
+ * Recording: each acquisition is an event, which makes the log one total order.
+ * A lock that is given up is free for whoever comes first, and mostly that is the
+ * CPU that had it: a short time in user mode does not cost two changes of CPU.  But
+ * who has waited for a while reserves it, so nobody waits for long; and who hands
+ * it over in the kernel reserves it for the next one that waits.
+ *
+ * Hosts have fewer cores than guests have CPUs, so who waits for long parks in hlt,
+ * with interrupts off, and a CPU that gives the lock up rings it with an NMI.  Others
+ * may take the lock while it wakes up.  NMIs are outside the domain: krr_doorbell()
+ * swallows them before the kernel's own handler sees anything.
  *
  * Replay: no lock at all.  Who gives up the lock looks at the next event, which
  * must be an acquisition, and passes the turn to its CPU.
@@ -18,26 +23,32 @@
 
 #include "krr.h"
 
-#define SPINS_BEFORE_PARK	2000
+#define SPINS_BEFORE_RESERVING	200
+#define SPINS_BEFORE_PARKING	2000
 
+/*
+ * Wake a CPU that sleeps, once.  It takes the NMI before it sleeps again, so there is
+ * never more than one on the way to a CPU.
+ */
 static noinstr void ring(u32 cpu)
 {
 	volatile u32 *icr2 = (volatile u32 *)(APIC_BASE + APIC_ICR2);
 	volatile u32 *icr = (volatile u32 *)(APIC_BASE + APIC_ICR);
+	struct krr_cpu *c = &krr_g->cpu[cpu];
 
-	krr_g->cpu[cpu].rung++;
-	*icr2 = SET_XAPIC_DEST_FIELD(krr_g->cpu[cpu].apicid);
+	if (!READ_ONCE(c->parked) || arch_xchg(&c->ringing, 1))
+		return;
+	c->rung++;
+	*icr2 = SET_XAPIC_DEST_FIELD(c->apicid);
 	*icr = APIC_DM_NMI | APIC_DEST_PHYSICAL;
 }
 
-/* Wake who has the ticket that is served now, if it sleeps. */
-static noinstr void ring_next(void)
+/* The CPU after this one, in a circle, of those that wait.  @waiting is not 0. */
+static noinstr u32 next_waiting(u32 waiting)
 {
-	struct krr_global *g = krr_g;
-	u32 cpu = READ_ONCE(g->waiter[g->serving & (KRR_WAITERS - 1)]);
+	u32 me = krr_cpu_id(), after = waiting & ~((2u << me) - 1);
 
-	if (READ_ONCE(g->cpu[cpu].parked))
-		ring(cpu);
+	return __builtin_ctz(after ? after : waiting);
 }
 
 /* krr_ring_all() - the recording is over: nobody may sleep on for the lock */
@@ -46,8 +57,7 @@ noinstr void krr_ring_all(void)
 	u32 cpu;
 
 	for (cpu = 0; cpu < KRR_MAX_CPUS; cpu++)
-		if (READ_ONCE(krr_g->cpu[cpu].parked))
-			ring(cpu);
+		ring(cpu);
 }
 
 /*
@@ -99,30 +109,89 @@ noinstr bool krr_doorbell(struct pt_regs *regs)
 	return true;
 }
 
-static noinstr void wait_for_ticket(u32 ticket)
+static noinstr bool is_mine(void)
+{
+	u32 reserved = READ_ONCE(krr_g->reserved);
+
+	return !reserved || reserved == krr_cpu_id() + 1;
+}
+
+static noinstr bool try_lock(void)
 {
 	struct krr_global *g = krr_g;
+
+	if (READ_ONCE(g->locked) || !is_mine() || arch_xchg(&g->locked, 1))
+		return false;
+	if (g->reserved == krr_cpu_id() + 1)
+		WRITE_ONCE(g->reserved, 0);
+	return true;
+}
+
+static noinstr void reserve(u32 cpu)
+{
+	arch_cmpxchg(&krr_g->reserved, 0, cpu + 1);
+}
+
+/* Nothing to wait for: the lock can be had, or the recording is over. */
+static noinstr bool may_go_on(void)
+{
+	return (!READ_ONCE(krr_g->locked) && is_mine()) ||
+	       READ_ONCE(krr_g->mode) == KRR_MODE_OFF;
+}
+
+static noinstr void park(void)
+{
 	struct krr_cpu *c = krr_this();
+	u32 answered = c->answered;
+
+	WRITE_ONCE(c->ringing, 0);
+	arch_xchg(&c->parked, 1);		/* a full barrier: parked, then look */
+	if (!may_go_on())
+		krr_park(&c->ringing);
+	WRITE_ONCE(c->parked, 0);
+	/* from here on nobody rings; who has begun to is waited for */
+	if (arch_xchg(&c->ringing, 1))
+		while (READ_ONCE(c->answered) == answered)
+			krr_pause();
+}
+
+static noinstr void wait_for_lock(void)
+{
 	u32 spins = 0;
 
-	while (READ_ONCE(g->serving) != ticket) {
-		if (READ_ONCE(g->mode) == KRR_MODE_OFF)
+	while (!try_lock()) {
+		if (READ_ONCE(krr_g->mode) == KRR_MODE_OFF)
 			return;
-		if (++spins < SPINS_BEFORE_PARK) {
+		spins++;
+		if (spins % SPINS_BEFORE_RESERVING == 0)
+			reserve(krr_cpu_id());
+		if (spins % SPINS_BEFORE_PARKING)
 			krr_pause();
-			continue;
-		}
-		krr_park(&c->parked, &g->serving, ticket, &g->mode);
-		spins = 0;
+		else
+			park();
 	}
 }
 
 static noinstr void took(void)
 {
-	krr_g->owner = krr_cpu_id();
+	struct krr_global *g = krr_g;
+	struct krr_cpu *c = krr_this();
+
+	g->owner = krr_cpu_id();
 	WRITE_ONCE(krr_hdr->owner, krr_cpu_id() + 1);
-	krr_this()->outside = 0;
-	krr_this()->hold_since = krr_raw_tsc();
+	c->outside = 0;
+	c->hold_since = 0;
+	c->sample = ++g->taken & (KRR_SAMPLE_EVERY - 1) ? 0 : krr_raw_tsc();
+}
+
+/* One in KRR_SAMPLE_EVERY is measured: rdtsc is not free everywhere. */
+static noinstr void measure_hold(struct krr_cpu *c)
+{
+	u64 held = krr_raw_tsc() - c->sample;
+
+	krr_hdr->lock_hold_tsc += held;
+	krr_hdr->lock_hold_max = max(krr_hdr->lock_hold_max, held);
+	krr_hdr->windows = krr_g->windows;
 }
 
 /*
@@ -141,26 +210,23 @@ noinstr bool krr_off_if_ended(void)
 static noinstr void acquire_record(enum krr_how how)
 {
 	struct krr_global *g = krr_g;
-	u32 ticket = 1;
 
-	asm volatile("lock xaddl %0, %1" : "+r" (ticket), "+m" (g->next) : : "memory");
-	if (READ_ONCE(g->serving) != ticket) {
+	if (!try_lock()) {
 		u64 since = krr_raw_tsc();
+		u32 me = 1u << krr_cpu_id();
 
-		WRITE_ONCE(g->waiter[ticket & (KRR_WAITERS - 1)], krr_cpu_id());
-		asm volatile("lock incl %0" : "+m" (g->contended));
-		wait_for_ticket(ticket);
-		asm volatile("lock decl %0" : "+m" (g->contended));
+		asm volatile("lock orl %1, %0" : "+m" (g->waiting) : "r" (me) : "memory");
+		wait_for_lock();
+		asm volatile("lock andl %1, %0" : "+m" (g->waiting) : "r" (~me) : "memory");
 		krr_hdr->lock_wait_tsc += krr_raw_tsc() - since;
 	}
-	smp_rmb();
 	if (krr_off_if_ended())
 		return;
 	if (g->last != krr_cpu_id())
 		krr_hdr->lock_handovers++;
 	g->last = krr_cpu_id();
 	took();
-	krr_put2(KRR_EV_ACQUIRE, how << 2, krr_cpu_id() << 4 | how, krr_pos_delta());
+	krr_put_acquire(how);
 }
 
 /* Replay: wait until the log says that it is this CPU's turn, for @how. */
@@ -213,6 +279,23 @@ noinstr void krr_lock_pass(void)
 	smp_store_release(&krr_g->turn, (u32)(e->arg[0] >> 4));
 }
 
+static noinstr void release_record(void)
+{
+	struct krr_global *g = krr_g;
+	u32 waiting, reserved;
+
+	if (krr_this()->sample)
+		measure_hold(krr_this());
+	g->owner = KRR_NOBODY;
+	WRITE_ONCE(krr_hdr->owner, 0);
+	arch_xchg(&g->locked, 0);		/* a full barrier: free, then look who sleeps */
+	waiting = READ_ONCE(g->waiting);
+	if (!waiting)
+		return;
+	reserved = READ_ONCE(g->reserved);
+	ring(reserved ? reserved - 1 : next_waiting(waiting));
+}
+
 /**
  * krr_lock_release() - leave the domain
  *
@@ -229,14 +312,21 @@ noinstr void krr_lock_release(void)
 			    g->owner, krr_cpu_id());
 	}
 	if (krr_recording()) {
-		g->owner = KRR_NOBODY;
-		WRITE_ONCE(krr_hdr->owner, 0);
-		smp_store_release(&g->serving, g->serving + 1);
-		smp_mb();
-		if (READ_ONCE(g->next) != g->serving)
-			ring_next();
+		release_record();
 	} else {
 		g->turn = KRR_NOBODY;
 		krr_lock_pass();
 	}
+}
+
+/**
+ * krr_lock_hand_over() - krr_lock_release(), and another CPU that waits is the next owner
+ */
+noinstr void krr_lock_hand_over(void)
+{
+	u32 waiting = READ_ONCE(krr_g->waiting);
+
+	if (krr_recording() && waiting)
+		reserve(next_waiting(waiting));
+	krr_lock_release();
 }

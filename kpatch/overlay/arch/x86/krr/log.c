@@ -113,6 +113,50 @@ noinstr void krr_put2(u8 kind, u64 site, u64 a, u64 b)
 		commit(krr_varint_put(krr_varint_put(p, a), b));
 }
 
+/* KRR_EV_ACQUIRE of this CPU. */
+noinstr void krr_put_acquire(u32 how)
+{
+	u8 *p = begin(KRR_EV_ACQUIRE, how << 2, 11);
+
+	if (!p)
+		return;
+	*p++ = krr_cpu_id() << 4 | how;		/* less than 128: a varint */
+	commit(krr_varint_put(p, krr_pos_delta()));
+}
+static_assert(KRR_MAX_CPUS <= 8);
+
+/**
+ * krr_put_open() - an event of bytes that are made in the ring itself
+ * @room: so many at most
+ *
+ * Return: where they go, up to krr_put_close(); NULL if nothing is logged any more.
+ */
+noinstr u8 *krr_put_open(u8 kind, u64 site, u32 room)
+{
+	u8 *p = begin(kind, site, room + 2);
+
+	return p ? p + 1 : NULL;
+}
+
+/**
+ * krr_put_close() - the end of krr_put_open()
+ * @p: what that returned
+ * @end: after the last byte, of less than 16384
+ */
+noinstr void krr_put_close(u8 *p, u8 *end)
+{
+	u32 len = end - p;
+	u8 *q;
+
+	if (len >= 0x80) {		/* seldom: the length has a second byte */
+		for (q = end++; q > p; q--)
+			q[0] = q[-1];
+		*p = len >> 7;
+	}
+	p[-1] = len >= 0x80 ? len | 0x80 : len;
+	commit(end);
+}
+
 /* An event whose bytes are @head then @p.  head_len + len <= KRR_MAX_BYTES. */
 noinstr void krr_put_bytes(u8 kind, u64 site, const void *head, u32 head_len,
 			   const void *bytes, u32 len)

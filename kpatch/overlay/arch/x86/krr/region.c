@@ -17,11 +17,12 @@
 #include <asm/smp.h>
 #include <asm/tsc.h>
 
+#include "calls.h"
 #include "krr.h"
 
 struct krr_hdr *krr_hdr;
 struct krr_global *krr_g;
-u32 *krr_contended;
+
 u8 *krr_ring;
 u64 krr_ring_mask;
 u64 krr_idt[256];
@@ -85,6 +86,14 @@ early_param("krr_unhook", unhook_setup);
 #endif
 
 static_assert(KRR_MIN_RING >= 2 * KRR_RING_OVERLAP);
+static_assert(offsetof(struct krr_global, waiting) == KRR_G_WAITING);
+static_assert(offsetof(struct krr_global, pos_head) == KRR_G_HEAD);
+static_assert(offsetof(struct krr_global, pos_tail) == KRR_G_TAIL);
+static_assert(offsetof(struct krr_global, tsc) == KRR_G_TSC);
+static_assert(offsetof(struct krr_global, events) == KRR_G_EVENTS);
+static_assert(offsetof(struct krr_global, windows) == KRR_G_WINDOWS);
+static_assert(offsetof(struct krr_global, muted) == KRR_G_MUTED);
+static_assert(offsetof(struct krr_hdr, head) == KRR_HDR_HEAD);
 
 #define STACKS_BYTES	(KRR_MAX_CPUS * KRR_STACK_BYTES)
 #define INERT_BYTES	(64u << 10)
@@ -196,7 +205,6 @@ int __init krr_region_init(void)
 		return err;
 	krr_hdr = (struct krr_hdr *)base;
 	krr_g = (struct krr_global *)(base + KRR_HDR_BYTES);
-	krr_contended = &krr_g->contended;
 	for_each_possible_cpu(cpu)
 		set_up_cpu(cpu, base);
 	read_idt();

@@ -77,11 +77,12 @@
 
 #define KRR_MAGIC		"KRRv1\0\r\n"	/* 8 bytes */
 #define KRR_MAGIC_LEN		8
-#define KRR_FORMAT_VERSION	3
+#define KRR_FORMAT_VERSION	4
 #define KRR_MAX_CPUS		8
 #define KRR_MIN_RING		(4u << 20)
 #define KRR_HDR_BYTES		16384u		/* hdr.ring_off */
 #define KRR_POLL_MS		100		/* the guest looks at hdr.wanted */
+#define KRR_SAMPLE_EVERY	16		/* for hdr.lock_hold_tsc */
 
 #define KRR_SHAPE_0		0x00
 #define KRR_SHAPE_V		0x40
@@ -156,10 +157,11 @@ enum krr_stop {
 };
 
 /*
- * KRR_EV_ENTRY: varint vector (KRR_VEC_* or 0..255), zigzag varint error code if
- * the vector has one, varint bitmap of the words that are not what was guessed
- * from this CPU's last entry (all zero before the first), then each of these
- * words.  <linux/krr_code.h> has the order, the guesses and the coding of a word.
+ * KRR_EV_ENTRY: varint of KRR_VEC_* or 0..255, exclusive-or 256; slot (1 byte); zigzag
+ * varint error code if the vector has one; varint bitmap of the words that are not what
+ * was guessed from the last entry with this slot (all zero before the first); then each
+ * of these words.  The slot is a hash of task and place: nothing but that depends on
+ * it.  <linux/krr_code.h> has the order, the guesses and the coding of a word.
  * Word i < 21 is pt_regs in memory order (r15 first, ss last); word 21 is cr2, 22
  * is the fs, gs, ds and es selectors (16 bits each).
  */
@@ -170,6 +172,7 @@ enum krr_stop {
 #define KRR_ENTRY_CR2		21
 #define KRR_ENTRY_SEGS		22
 #define KRR_NR_ENTRY_WORDS	23
+#define KRR_ENTRY_SLOTS		256
 
 /*
  * KRR_EV_UREAD: varint of the bytes *not* copied, then the bytes copied.
@@ -319,6 +322,11 @@ struct krr_hdr {
 	__u64 inert_off;		/* of struct krr_range[], from this struct */
 	__u32 inert_count;
 	__u32 inert_max;
+
+	/* guest: one stay in the kernel in KRR_SAMPLE_EVERY is measured */
+	__u64 lock_hold_tsc;		/* cycles, of those that were */
+	__u64 lock_hold_max;		/* cycles of the longest */
+	__u64 windows;			/* opened for interrupts */
 };
 
 struct krr_range {

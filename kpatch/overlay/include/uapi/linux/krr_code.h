@@ -19,8 +19,8 @@
 #define KRR_INLINE	static inline __attribute__((always_inline, unused))
 
 #define KRR_VARINT_MAX	10
-/* vector, error code, bitmap, words */
-#define KRR_ENTRY_MAX	((KRR_NR_ENTRY_WORDS + 3) * KRR_VARINT_MAX)
+/* vector, slot, error code, bitmap, words */
+#define KRR_ENTRY_MAX	((KRR_NR_ENTRY_WORDS + 3) * KRR_VARINT_MAX + 1)
 
 KRR_INLINE uint64_t krr_zigzag(int64_t v)
 {
@@ -87,12 +87,20 @@ enum {
 	KRR_W_RIP = 16, KRR_W_EFLAGS = 18, KRR_W_RSP = 19,
 };
 
-/* Word of bit k of the bitmap: what changes often has a low bit. */
+/* X(bit of the bitmap, word): what changes often has a low bit. */
+#define KRR_ENTRY_OFTEN(X)						       \
+	X(0, 16) X(1, 19) X(2, 18) X(4, 15) X(5, 10) X(6, 14) X(7, 13) X(8, 12)\
+	X(9, 5) X(10, 4)
+#define KRR_ENTRY_SELDOM(X)						       \
+	X(3, 21) X(11, 3) X(12, 2) X(13, 1) X(14, 0) X(15, 9) X(16, 8) X(17, 7)\
+	X(18, 11) X(19, 6) X(20, 17) X(21, 20) X(22, 22)
+
+/* Word of bit k of the bitmap. */
 KRR_INLINE unsigned int krr_entry_order(unsigned int k)
 {
-	static const uint8_t order[KRR_NR_ENTRY_WORDS] = {
-		16, 19, 18, 21, 15, 10, 14, 13, 12, 5, 4, 3, 2, 1, 0, 9, 8, 7, 11, 6, 17, 20, 22,
-	};
+#define X(k, i)	[k] = i,
+	static const uint8_t order[KRR_NR_ENTRY_WORDS] = { KRR_ENTRY_OFTEN(X) KRR_ENTRY_SELDOM(X) };
+#undef X
 
 	return order[k];
 }
@@ -130,7 +138,7 @@ KRR_INLINE uint8_t *krr_entry_put_word(uint8_t *p, uint64_t v, uint64_t guess, c
 	uint64_t best = krr_zigzag((int64_t)(v - guess)), z;
 	unsigned int ref, by = 0;
 
-	for (ref = 1; ref < 4; ref++) {
+	for (ref = 1; ref < 4 && best > 31; ref++) {
 		z = krr_zigzag((int64_t)(v - krr_entry_base(ref, guess, w, before)));
 		if (z < best) {
 			best = z;
@@ -141,41 +149,93 @@ KRR_INLINE uint8_t *krr_entry_put_word(uint8_t *p, uint64_t v, uint64_t guess, c
 	return best > 31 ? krr_varint_put(p, best >> 5) : p;
 }
 
+/* There are more words than registers: read them again, rather than keep them all. */
+#define KRR_RELOAD()	__asm__ volatile("" : : : "memory")
+
+/* Which words are not as guessed, for constant @call and @gate; see below. */
+KRR_INLINE uint32_t krr_entry_changed(const uint64_t *w, const uint64_t *regs, uint64_t cr2,
+				      uint64_t segs, int call, int gate)
+{
+	uint32_t changed = 0;
+	uint64_t any = 0;
+
+#define GUESS(i)							       \
+	((i) == KRR_W_RCX && call ? regs[KRR_W_RIP] :			       \
+	 (i) == KRR_W_R11 && call ? regs[KRR_W_EFLAGS] :		       \
+	 (i) == KRR_W_RAX && call ? (uint64_t)-38 :			       \
+	 (i) == KRR_W_ORIG_RAX && gate ? (uint64_t)-1 : w[i])
+#define VALUE(i)							       \
+	((i) == KRR_ENTRY_CR2 ? cr2 : (i) == KRR_ENTRY_SEGS ? segs : regs[i])
+#define COMPARE(k, i)	changed |= (uint32_t)(VALUE(i) != GUESS(i)) << (k);
+#define ANY(k, i)	any |= VALUE(i) ^ GUESS(i);
+	KRR_RELOAD();
+	KRR_ENTRY_OFTEN(COMPARE)
+	KRR_ENTRY_SELDOM(ANY)
+	if (any) {
+		KRR_RELOAD();
+		KRR_ENTRY_SELDOM(COMPARE)
+	}
+#undef ANY
+#undef COMPARE
+#undef VALUE
+#undef GUESS
+	return changed;
+}
+
 /**
- * krr_entry_put() - append the payload of KRR_EV_ENTRY
+ * krr_entry_put_regs() - append the payload of KRR_EV_ENTRY
  * @p: room for KRR_ENTRY_MAX bytes
- * @w: words of this CPU's last entry; become @now
- * @now: words of this one
+ * @w: words of the last entry with this slot; become this one's
+ * @slot: of this entry
+ * @regs: the first KRR_NR_PT_REGS words of this one
+ * @cr2: word KRR_ENTRY_CR2
+ * @segs: word KRR_ENTRY_SEGS
  * @vector: KRR_VEC_* or 0 to 255
  * @error: error code, if the vector has one
  *
+ * Each system call comes here, so all words are compared first, nearly without a
+ * branch, and only those that differ are looked at again.
+ *
  * Return: the byte after it.
  */
-KRR_INLINE uint8_t *krr_entry_put(uint8_t *p, uint64_t *w, const uint64_t *now, uint32_t vector,
-				  uint64_t error)
+KRR_INLINE uint8_t *krr_entry_put_regs(uint8_t *p, uint64_t *w, uint8_t slot,
+				       const uint64_t *regs, uint64_t cr2, uint64_t segs,
+				       uint32_t vector, uint64_t error)
 {
-	uint8_t words[KRR_NR_ENTRY_WORDS * KRR_VARINT_MAX], *q = words, *from;
-	uint64_t before = 0, guess;
-	uint32_t changed = 0;
+	uint64_t v, before = 0;
+	uint32_t changed;
 	unsigned int k, i;
 
-	for (k = 0; k < KRR_NR_ENTRY_WORDS; k++) {
-		i = krr_entry_order(k);
-		guess = krr_entry_guess(w, i, vector);
-		w[i] = guess;		/* as the reader has it now */
-		if (now[i] == guess)
-			continue;
-		changed |= 1u << k;
-		q = krr_entry_put_word(q, now[i], guess, w, before);
-		w[i] = before = now[i];
-	}
-	p = krr_varint_put(p, vector);
+	if (vector == KRR_VEC_SYSCALL)
+		changed = krr_entry_changed(w, regs, cr2, segs, 1, 0);
+	else
+		changed = krr_entry_changed(w, regs, cr2, segs, 0, vector < KRR_VEC_SYSCALL);
+	p = krr_varint_put(p, vector ^ KRR_VEC_SYSCALL);
+	*p++ = slot;
 	if (krr_has_error_code(vector))
 		p = krr_varint_put(p, krr_zigzag((int64_t)error));
 	p = krr_varint_put(p, changed);
-	for (from = words; from < q; from++)
-		*p++ = *from;
+	for (; changed; changed &= changed - 1) {
+		k = (unsigned int)__builtin_ctz(changed);
+		i = krr_entry_order(k);
+		v = i == KRR_ENTRY_CR2 ? cr2 : i == KRR_ENTRY_SEGS ? segs : regs[i];
+		p = krr_entry_put_word(p, v, krr_entry_guess(w, i, vector), w, before);
+		w[i] = before = v;
+	}
+	/* the only ones that can be as guessed and not as they were */
+	w[KRR_W_RCX] = regs[KRR_W_RCX];
+	w[KRR_W_R11] = regs[KRR_W_R11];
+	w[KRR_W_RAX] = regs[KRR_W_RAX];
+	w[KRR_W_ORIG_RAX] = regs[KRR_W_ORIG_RAX];
 	return p;
+}
+
+/* krr_entry_put() - krr_entry_put_regs() with all KRR_NR_ENTRY_WORDS words in @now */
+KRR_INLINE uint8_t *krr_entry_put(uint8_t *p, uint64_t *w, uint8_t slot, const uint64_t *now,
+				  uint32_t vector, uint64_t error)
+{
+	return krr_entry_put_regs(p, w, slot, now, now[KRR_ENTRY_CR2], now[KRR_ENTRY_SEGS],
+				  vector, error);
 }
 
 KRR_INLINE int krr_entry_get_word(const uint8_t **p, const uint8_t *end, uint64_t *v,
@@ -195,33 +255,53 @@ KRR_INLINE int krr_entry_get_word(const uint8_t **p, const uint8_t *end, uint64_
 }
 
 /**
- * krr_entry_get() - read the payload of KRR_EV_ENTRY
- * @p: its first byte
- * @end: the byte after it
- * @w: words of this CPU's last entry; become this one's
+ * krr_entry_get_head() - read the beginning of the payload of KRR_EV_ENTRY
+ * @p: its first byte; moved behind what was read
+ * @end: the byte after the payload
  * @vector: KRR_VEC_* or 0 to 255
+ * @slot: says which words krr_entry_get() needs
+ *
+ * Return: 0; -1 when the bytes are none of an entry.
+ */
+KRR_INLINE int krr_entry_get_head(const uint8_t **p, const uint8_t *end, uint32_t *vector,
+				  uint8_t *slot)
+{
+	uint64_t v;
+
+	if (krr_varint_get(p, end, &v) || *p == end)
+		return -1;
+	v ^= KRR_VEC_SYSCALL;
+	if (v > KRR_VEC_SYSCALL32)
+		return -1;
+	*vector = (uint32_t)v;
+	*slot = *(*p)++;
+	return 0;
+}
+
+/**
+ * krr_entry_get() - read the rest of the payload of KRR_EV_ENTRY
+ * @p: where krr_entry_get_head() has come to
+ * @end: the byte after the payload
+ * @w: words of the last entry with its slot; become this one's
+ * @vector: of this entry
  * @error: error code, 0 if the vector has none
  *
  * Return: 0; -1 when the bytes are none of an entry, with @w in between.
  */
-KRR_INLINE int krr_entry_get(const uint8_t *p, const uint8_t *end, uint64_t *w, uint32_t *vector,
+KRR_INLINE int krr_entry_get(const uint8_t *p, const uint8_t *end, uint64_t *w, uint32_t vector,
 			     uint64_t *error)
 {
-	uint64_t before = 0, guess, v, changed;
+	uint64_t before = 0, guess, v = 0, changed;
 	unsigned int k, i;
 
-	if (krr_varint_get(&p, end, &v) || v > KRR_VEC_SYSCALL32)
-		return -1;
-	*vector = (uint32_t)v;
-	v = 0;
-	if (krr_has_error_code(*vector) && krr_varint_get(&p, end, &v))
+	if (krr_has_error_code(vector) && krr_varint_get(&p, end, &v))
 		return -1;
 	*error = (uint64_t)krr_unzigzag(v);
 	if (krr_varint_get(&p, end, &changed) || changed >> KRR_NR_ENTRY_WORDS)
 		return -1;
 	for (k = 0; k < KRR_NR_ENTRY_WORDS; k++) {
 		i = krr_entry_order(k);
-		guess = krr_entry_guess(w, i, *vector);
+		guess = krr_entry_guess(w, i, vector);
 		w[i] = guess;
 		if (!(changed >> k & 1))
 			continue;
