@@ -24,6 +24,7 @@ pageread	mapexec
 shared		uring
 fpu		core
 acquire		futex
+random		random
 "
 # shellcheck disable=SC2086 # words
 set -- $inputs
@@ -33,12 +34,16 @@ bugs=$O/kernel-bugs
 export KRR_KERNEL="$bugs/bzImage" KRR_VMLINUX="$bugs/vmlinux"
 
 record() {	# STATUS NAME KIND PROGRAM
+	status=$1 name=$2 kind=$3 load="/tests/$4 3x"
 	case $4 in
 	console) load="echo krr >/dev/console; sleep 0.1" ;;
-	*)	load="/tests/$4 3x" ;;
 	esac
-	exits "$1" "$2" "$krrctl" run --accel "$accel" --smp 2 --append "krr_unhook=$3" \
-		--record "$3" --verify -- /bin/sh -c "$load"
+	shift 4
+	case $load in
+	*/random*) set -- --cpu +rdrand ;;
+	esac
+	exits "$status" "$name" "$krrctl" run --accel "$accel" --smp 2 --append "krr_unhook=$kind" \
+		"$@" --record "$kind" --verify -- /bin/sh -c "$load"
 }
 
 # nothing produces this kind, so the kernel is as good as any
