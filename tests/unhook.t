@@ -7,7 +7,7 @@
 # guest program below must then diverge, or leave memory that differs.
 . "$(dirname "$0")/lib.sh"
 
-# kind of event, program that has this input
+# kind of event, program that has this input; some with an argument of theirs
 inputs="
 irq		pipe
 entry		pipe
@@ -25,6 +25,10 @@ shared		uring
 fpu		core
 acquire		futex
 random		random
+msr		inputs:msr
+msr		inputs:msr_safe
+iodata		inputs:ins
+iodata		inputs:fromio
 "
 # shellcheck disable=SC2086 # words
 set -- $inputs
@@ -34,16 +38,19 @@ bugs=$O/kernel-bugs
 export KRR_KERNEL="$bugs/bzImage" KRR_VMLINUX="$bugs/vmlinux"
 
 record() {	# STATUS NAME KIND PROGRAM
-	status=$1 name=$2 kind=$3 load="/tests/$4 3x"
+	status=$1 name=$2 kind=$3 load="/tests/${4%:*} 3x"
+	rec=$kind-$(echo "$4" | tr -d :)
+	case $4 in *:*) load="$load ${4#*:}" ;; esac
 	case $4 in
 	console) load="echo krr >/dev/console; sleep 0.1" ;;
 	esac
 	shift 4
 	case $load in
 	*/random*) set -- --cpu +rdrand ;;
+	*/inputs*) set -- --share "$bugs/modules:modules" ;;
 	esac
 	exits "$status" "$name" "$krrctl" run --accel "$accel" --smp 2 --append "krr_unhook=$kind" \
-		"$@" --record "$kind" --verify -- /bin/sh -c "$load"
+		"$@" --record "$rec" --verify -- /bin/sh -c "$load"
 }
 
 # nothing produces this kind, so the kernel is as good as any
