@@ -3,8 +3,9 @@
 # unhook.t - the tests find a hook that is missing
 #
 # The kernel of the bugs variant takes krr_unhook=KIND,...: events of these kinds
-# are neither logged nor replayed, as if nobody had thought of the input.  Each
-# guest program below must then diverge, or leave memory that differs.
+# are neither logged nor replayed, as if nobody had thought of the input.  "ad" are
+# accessed and dirty bits, which make no events.  Each guest program below must then
+# diverge, or leave memory that differs.
 . "$(dirname "$0")/lib.sh"
 
 # kind of event, program that has this input; some with an argument of theirs
@@ -29,6 +30,7 @@ msr		inputs:msr
 msr		inputs:msr_safe
 iodata		inputs:ins
 iodata		inputs:fromio
+ad		dirty
 "
 # shellcheck disable=SC2086 # words
 set -- $inputs
