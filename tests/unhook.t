@@ -3,11 +3,12 @@
 # unhook.t - the tests find a hook that is missing
 #
 # The kernel of the bugs variant takes krr_unhook=KIND,...: events of these kinds
-# are neither logged nor replayed, as if nobody had thought of the input.  Each
-# guest program below must then diverge, or leave memory that differs.
+# are neither logged nor replayed, as if nobody had thought of the input.  "ad" are
+# accessed and dirty bits, which make no events.  Each guest program below must then
+# diverge, or leave memory that differs.
 . "$(dirname "$0")/lib.sh"
 
-# kind of event, program that has this input
+# kind of event, program that has this input; some with an argument of theirs
 inputs="
 irq		pipe
 entry		pipe
@@ -24,6 +25,12 @@ pageread	mapexec
 shared		uring
 fpu		core
 acquire		futex
+random		random
+msr		inputs:msr
+msr		inputs:msr_safe
+iodata		inputs:ins
+iodata		inputs:fromio
+ad		dirty
 "
 # shellcheck disable=SC2086 # words
 set -- $inputs
@@ -33,12 +40,19 @@ bugs=$O/kernel-bugs
 export KRR_KERNEL="$bugs/bzImage" KRR_VMLINUX="$bugs/vmlinux"
 
 record() {	# STATUS NAME KIND PROGRAM
+	status=$1 name=$2 kind=$3 load="/tests/${4%:*} 3x"
+	rec=$kind-$(echo "$4" | tr -d :)
+	case $4 in *:*) load="$load ${4#*:}" ;; esac
 	case $4 in
 	console) load="echo krr >/dev/console; sleep 0.1" ;;
-	*)	load="/tests/$4 3x" ;;
 	esac
-	exits "$1" "$2" "$krrctl" run --accel "$accel" --smp 2 --append "krr_unhook=$3" \
-		--record "$3" --verify -- /bin/sh -c "$load"
+	shift 4
+	case $load in
+	*/random*) set -- --cpu +rdrand ;;
+	*/inputs*) set -- --share "$bugs/modules:modules" ;;
+	esac
+	exits "$status" "$name" "$krrctl" run --accel "$accel" --smp 2 --append "krr_unhook=$kind" \
+		"$@" --record "$rec" --verify -- /bin/sh -c "$load"
 }
 
 # nothing produces this kind, so the kernel is as good as any

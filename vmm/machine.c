@@ -21,6 +21,7 @@
 
 #include "lib/proto.h"
 #include "lib/util.h"
+#include "vmm/cpu.h"
 #include "vmm/machine.h"
 
 #define MACHINE	"pc-i440fx-7.2"
@@ -183,7 +184,7 @@ int krr_machine_from_manifest(struct krr_machine *m, const struct krr_manifest *
 	unsigned int i;
 
 	krr_machine_defaults(m);
-	if (check_word("machine", man->machine) || check_word("CPU model", man->cpu) ||
+	if (check_word("machine", man->machine) || krr_cpu_check(man->cpu) ||
 	    (man->share && check_word("mount tag", man->share)))
 		return -EBADMSG;
 	free(m->machine);
@@ -256,7 +257,8 @@ static void add_board(const struct krr_machine *m, const struct krr_machine_io *
 	add(a, "-smp");
 	add(a, "%" PRIu64, m->smp);
 	add(a, "-cpu");
-	add(a, "%s" NO_KVM_FEATURES, m->cpu);
+	/* a feature that is asked for must not be left out with a warning */
+	add(a, "%s" NO_KVM_FEATURES "%s", m->cpu, strchr(m->cpu, ',') ? ",enforce=on" : "");
 	add(a, "-accel");
 	if (io->replay)
 		add(a, "tcg,thread=single");

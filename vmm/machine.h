@@ -24,7 +24,7 @@ struct krr_disk {
 struct krr_machine {
 	char *qemu;		/* program */
 	char *accel;		/* "tcg" or "kvm" */
-	char *machine, *cpu;	/* -machine and -cpu, without what is added here */
+	char *machine, *cpu;	/* -machine and -cpu, without what is added here; vmm/cpu.h */
 	uint64_t smp, mem;
 	uint64_t tsc_khz;	/* told to the guest; 0: it finds out itself */
 	bool net, balloon;

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "lib/util.h"
+#include "vmm/cpu.h"
 #include "vmm/kvm-probe.h"
 #include "vmm/options.h"
 #include "vmm/vm.h"
@@ -137,6 +138,8 @@ int krr_machine_option(struct krr_machine *m, int opt, const char *arg)
 		return number("--mem", arg, &m->mem);
 	case KRR_OPT_ACCEL:
 		return accel(m, arg);
+	case KRR_OPT_CPU:
+		return krr_cpu_add(&m->cpu, arg);
 	case KRR_OPT_KERNEL:
 		set(&m->kernel, arg);
 		return 0;
@@ -254,6 +257,8 @@ int krr_machine_complete(struct krr_machine *m)
 	if (m->disk)
 		append(m, "root=/dev/vda rw");
 	err = krr_machine_check(m);
+	if (!err)
+		err = krr_cpu_probe(m->qemu, m->machine, m->cpu);
 	if (err)
 		return err;
 	choose_accel(m);

@@ -11,6 +11,7 @@
 	"  --smp N            CPUs, 1 to 8 (1)\n"			\
 	"  --mem M            RAM, up to 3G (512M)\n"			\
 	"  --accel A          auto, kvm or tcg (auto: kvm if it really works)\n" \
+	"  --cpu +F[,+F...]   CPU features besides those of the default model\n" \
 	"  --kernel BZIMAGE   guest kernel (build/kernel/bzImage)\n"	\
 	"  --initrd CPIO      initramfs (build/guest/initramfs.cpio.gz)\n" \
 	"  --rootfs IMG       raw disk image instead; changes are dropped\n" \
@@ -26,6 +27,7 @@ enum {
 	KRR_OPT_SMP = 1000,
 	KRR_OPT_MEM,
 	KRR_OPT_ACCEL,
+	KRR_OPT_CPU,
 	KRR_OPT_KERNEL,
 	KRR_OPT_INITRD,
 	KRR_OPT_ROOTFS,
@@ -42,6 +44,7 @@ enum {
 	{ "smp", required_argument, NULL, KRR_OPT_SMP },		\
 	{ "mem", required_argument, NULL, KRR_OPT_MEM },		\
 	{ "accel", required_argument, NULL, KRR_OPT_ACCEL },		\
+	{ "cpu", required_argument, NULL, KRR_OPT_CPU },		\
 	{ "kernel", required_argument, NULL, KRR_OPT_KERNEL },		\
 	{ "initrd", required_argument, NULL, KRR_OPT_INITRD },		\
 	{ "rootfs", required_argument, NULL, KRR_OPT_ROOTFS },		\

@@ -3,8 +3,6 @@
  * module - loadable modules, from memory and from a file, that flip static keys
  * of one another; the host shares their directory (krrctl --share DIR:modules)
  */
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include "test.h"
 
 static const char *const names[] = { "test_static_key_base", "test_static_keys" };
@@ -13,22 +11,14 @@ static const char *const names[] = { "test_static_key_base", "test_static_keys" 
 
 static char dir[64];
 
-static int open_module(const char *name)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/%s.ko", dir, name);
-	return open(path, O_RDONLY | O_CLOEXEC);
-}
-
 static long load(const char *name, int from_file)
 {
-	int fd = open_module(name);
+	int fd = test_module_file(dir, name);
 	off_t size = lseek(fd, 0, SEEK_END);
 	long err;
 	void *p;
 
-	CHECK(fd >= 0 && size > 0);
+	CHECK(size > 0);
 	if (from_file) {
 		err = syscall(SYS_finit_module, fd, "", 0);
 	} else {
@@ -61,14 +51,10 @@ int main(int argc, char **argv)
 	struct amount a = test_amount(argc, argv);
 
 	test_alone();
-	snprintf(dir, sizeof(dir), "/tmp/module-%d", getpid());
-	CHECK(!mkdir(dir, 0700));
-	if (mount("modules", dir, "9p", MS_RDONLY, "trans=virtio,version=9p2000.L")) {
-		rmdir(dir);
+	if (!test_modules(dir))
 		return test_skip("no share \"modules\"");
-	}
 	while (test_more(&a))
 		once(a.rounds & 1);
-	CHECK(!umount(dir) && !rmdir(dir));
+	test_modules_end(dir);
 	return test_ok(&a, "loaded and unloaded");
 }

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
@@ -232,6 +233,35 @@ static inline const char *test_device(int n, char path[32])
 		return path;
 	}
 	return NULL;
+}
+
+/* test_modules() - mount modules that the host shares (krrctl --share DIR:modules) at a new @dir */
+static inline int test_modules(char dir[64])
+{
+	snprintf(dir, 64, "/tmp/%s-%d", TEST_NAME, getpid());
+	CHECK(!mkdir(dir, 0700));
+	if (!mount("modules", dir, "9p", MS_RDONLY, "trans=virtio,version=9p2000.L"))
+		return 1;
+	CHECK(!rmdir(dir));
+	return 0;
+}
+
+/* test_module_file() - open the file of module @name there */
+static inline int test_module_file(const char *dir, const char *name)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s.ko", dir, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	CHECK(fd >= 0);
+	return fd;
+}
+
+/* test_modules_end() - unmount them; what was loaded stays */
+static inline void test_modules_end(const char *dir)
+{
+	CHECK(!umount(dir) && !rmdir(dir));
 }
 
 #endif /* TEST_H */

@@ -66,6 +66,61 @@ static void options(void **state)
 	krr_machine_free(&m);
 }
 
+static bool has(const struct krr_argv *a, const char *text)
+{
+	unsigned int i;
+
+	for (i = 0; i < a->n; i++)
+		if (strstr(a->v[i], text))
+			return true;
+	return false;
+}
+
+static void cpus(void **state)
+{
+	static const char *const bad[] = {
+		"", "rdrand", "-rdrand", "+rdrand,", "+rdrand,,+aes", "+rdran", "+rdrandom", "+", ",",
+		"+fsgsbase", "+rdrand,kvm=on", "+rdrand=off", "+rdrand +aes",
+	};
+	struct krr_manifest man = { .smp = 1, .mem = KRR_DEFAULT_MEM };
+	struct krr_machine_io io = { .ram = "/r", .console = "/c" };
+	struct krr_machine m, again;
+	struct krr_argv argv;
+	size_t i;
+
+	(void)state;
+	krr_machine_defaults(&m);
+	krr_machine_argv(&m, &io, &argv);
+	assert_false(has(&argv, "enforce"));
+	krr_argv_free(&argv);
+	quiet_begin();
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(krr_machine_option(&m, KRR_OPT_CPU, bad[i]), -EINVAL);
+	quiet_end();
+	assert_int_equal(krr_machine_option(&m, KRR_OPT_CPU, "+rdrand,+rdseed"), 0);
+	assert_int_equal(krr_machine_option(&m, KRR_OPT_CPU, "+aes"), 0);
+	assert_int_equal(krr_machine_option(&m, KRR_OPT_CPU, "+aes,+rdrand"), 0);
+	assert_string_equal(m.cpu, "Nehalem-v1,+rdrand,+rdseed,+aes");
+
+	/* a replay has the same, or none */
+	krr_machine_to_manifest(&m, &man);
+	assert_int_equal(krr_machine_from_manifest(&again, &man), 0);
+	io.replay = true;
+	krr_machine_argv(&again, &io, &argv);
+	assert_true(has(&argv, "Nehalem-v1,+rdrand,+rdseed,+aes,-kvmclock"));
+	assert_true(has(&argv, ",enforce=on"));
+	krr_argv_free(&argv);
+	krr_machine_free(&again);
+	krr_manifest_free(&man);
+	krr_machine_free(&m);
+
+	/* what they need comes along */
+	krr_machine_defaults(&m);
+	assert_int_equal(krr_machine_option(&m, KRR_OPT_CPU, "+avx2,+avx,+fma"), 0);
+	assert_string_equal(m.cpu, "Nehalem-v1,+avx2,+avx,+xsave,+xsaveopt,+fma");
+	krr_machine_free(&m);
+}
+
 static void devices(void **state)
 {
 	struct krr_manifest man = { 0 };
@@ -120,16 +175,6 @@ static void shares(void **state)
 		krr_machine_free(&m);
 	}
 	quiet_end();
-}
-
-static bool has(const struct krr_argv *a, const char *text)
-{
-	unsigned int i;
-
-	for (i = 0; i < a->n; i++)
-		if (strstr(a->v[i], text))
-			return true;
-	return false;
 }
 
 /* The words that describe what the guest sees must be equal. */
@@ -205,7 +250,7 @@ static void argv(void **state)
 static void machine_of_a_hostile_manifest(void **state)
 {
 	static const char *const bad[] = {
-		"pc,accel=kvm", "", "pc -drive file=/etc/passwd", "pc\n", "a=b",
+		"pc,accel=kvm", "pc,+fsgsbase", "", "pc -drive file=/etc/passwd", "pc\n", "a=b",
 	};
 	struct krr_manifest man = { .smp = 1, .mem = KRR_DEFAULT_MEM };
 	struct krr_machine m;
@@ -241,6 +286,7 @@ int main(void)
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(versions),
 		cmocka_unit_test(options),
+		cmocka_unit_test(cpus),
 		cmocka_unit_test(devices),
 		cmocka_unit_test(shares),
 		cmocka_unit_test(argv),

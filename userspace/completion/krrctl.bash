@@ -39,8 +39,8 @@ _krrctl_vms()
 # options of a verb, in the order of its --help
 _krrctl_options()
 {
-	local machine='--smp --mem --accel --kernel --initrd --rootfs --keep-changes --disk --net
-		--balloon --share --append --boot-timeout'
+	local machine='--smp --mem --accel --cpu --kernel --initrd --rootfs --keep-changes --disk
+		--net --balloon --share --append --boot-timeout'
 
 	case $1 in
 	doctor|info|ls)	echo '--json --help' ;;
@@ -70,9 +70,16 @@ _krrctl_files()
 	mapfile -t COMPREPLY < <(compgen -f -- "${COMP_WORDS[COMP_CWORD]}")
 }
 
-# the argument of the option before the cursor; fails if that takes none
+# the argument of the option before the cursor, of a verb; fails if that takes none
 _krrctl_argument()
 {
+	case $2,$1 in
+	run,--cpu|vm,--cpu)
+		compopt -o nospace 2>/dev/null
+		_krrctl_words '+adx +aes +avx +avx2 +bmi1 +bmi2 +erms +f16c +fma +movbe
+				+pclmulqdq +rdrand +rdseed +smap +smep +xsave +xsaveopt'
+		return ;;
+	esac
 	case $1 in
 	--accel)	_krrctl_words 'auto kvm tcg' ;;
 	--smp)		_krrctl_words '1 2 3 4 5 6 7 8' ;;
@@ -133,7 +140,7 @@ _krrctl()
 	done
 	case $verb in
 	run|replay|verify|dump|export|gdb|vm|enable|save|'')
-		! _krrctl_argument "$prev" || return 0 ;;
+		! _krrctl_argument "$prev" "$verb" || return 0 ;;
 	esac
 	case $verb,$cur in
 	vm,*)	_krrctl_vm ;;

@@ -105,14 +105,22 @@ extern u64 krr_idt[256];	/* handler addresses, of the IDT */
 extern u8 krr_ist[256];
 
 #ifdef CONFIG_KRR_UNHOOK
-extern u64 krr_unhooked;	/* bits: KRR_KIND_ID() */
+#define KRR_UNHOOK_AD	63	/* accessed and dirty bits, which make no events */
+
+extern u64 krr_unhooked;	/* bits: KRR_KIND_ID(), KRR_UNHOOK_AD */
 
 static __always_inline bool krr_is_unhooked(u8 kind)
 {
 	return krr_unhooked >> KRR_KIND_ID(kind) & 1;
 }
+
+static __always_inline bool krr_ad_unhooked(void)
+{
+	return krr_unhooked >> KRR_UNHOOK_AD & 1;
+}
 #else
 static __always_inline bool krr_is_unhooked(u8 kind) { return false; }
+static __always_inline bool krr_ad_unhooked(void) { return false; }
 #endif
 
 DECLARE_PER_CPU(u32, krr_mode);

@@ -24,6 +24,31 @@
 static unsigned long *shared_pages;	/* a bit per page frame; krr_share() */
 static u32 shared_count;		/* inert ranges found by walking page tables */
 
+/**
+ * krr_settled() - do user page tables stay as they are made?
+ *
+ * Only while krr_key is on.  Return: false if a test wants accessed and dirty bits to be
+ * inputs that nobody has thought of.
+ */
+bool krr_settled(void)
+{
+	return !krr_ad_unhooked();
+}
+
+/**
+ * krr_settled_pte() - a user PTE in which hardware finds no bit to set
+ * @pte: as it would be without a recording
+ *
+ * Only while krr_key is on.
+ */
+pte_t krr_settled_pte(pte_t pte)
+{
+	if (!pte_present(pte) || !krr_settled())
+		return pte;
+	return pte_set_flags(pte, _PAGE_ACCESSED | (pte_write(pte) ? _PAGE_DIRTY : 0));
+}
+EXPORT_SYMBOL(krr_settled_pte);
+
 /*
  * User page tables must not change by themselves: accessed bits are set for all,
  * dirty bits where hardware might set them.  New entries are made so by
@@ -31,7 +56,7 @@ static u32 shared_count;		/* inert ranges found by walking page tables */
  */
 static int settle_pte(pte_t *pte, unsigned long addr, unsigned long next, struct mm_walk *walk)
 {
-	if (!pte_present(*pte))
+	if (!pte_present(*pte) || !krr_settled())
 		return 0;
 	set_bit(_PAGE_BIT_ACCESSED, (unsigned long *)&pte->pte);
 	if (pte_write(*pte))

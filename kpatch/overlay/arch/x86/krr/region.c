@@ -59,26 +59,29 @@ u64 krr_unhooked;
 
 static const struct {
 	const char *name;
-	u8 kind;
-} kinds[] = {
-#define X(NAME, name, shape, id, desc) { #name, KRR_EV_##NAME },
+	u8 bit;
+} hooks[] = {
+#define X(NAME, name, shape, id, desc) { #name, id },
 	KRR_EVENTS(X)
 #undef X
+	{ "ad", KRR_UNHOOK_AD },
 };
 
-/* krr_unhook=KIND,...: as if their hooks were not there; for tests of the tests */
+static_assert(KRR_NR_IDS <= KRR_UNHOOK_AD);
+
+/* krr_unhook=KIND|ad,...: as if their hooks were not there; for tests of the tests */
 static int __init unhook_setup(char *arg)
 {
 	char *name;
 	int i;
 
 	while ((name = strsep(&arg, ","))) {
-		for (i = 0; i < ARRAY_SIZE(kinds) && strcmp(kinds[i].name, name); i++)
+		for (i = 0; i < ARRAY_SIZE(hooks) && strcmp(hooks[i].name, name); i++)
 			;
-		if (i == ARRAY_SIZE(kinds))
-			pr_err("krr_unhook=%s: no such kind of event\n", name);
+		if (i == ARRAY_SIZE(hooks))
+			pr_err("krr_unhook=%s: no such kind of event, nor \"ad\"\n", name);
 		else
-			krr_unhooked |= BIT_ULL(KRR_KIND_ID(kinds[i].kind));
+			krr_unhooked |= BIT_ULL(hooks[i].bit);
 	}
 	return 0;
 }

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * krr_inputs - a module that reads what few drivers do
+ *
+ * Each parameter below /sys/module/krr_inputs/parameters reads its input anew.  What was
+ * read leaves a trace in memory, so that `krrctl verify` sees it even where nothing depends
+ * on it.
+ * tests/guest/inputs.c is the user.
+ */
+#include <linux/cpu.h>
+#include <linux/i8253.h>
+#include <linux/io.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/smp.h>
+#include <linux/sysfs.h>
+#include <asm/apicdef.h>
+#include <asm/fixmap.h>
+#include <asm/msr.h>
+#include <asm/segment.h>
+
+#define MSR_NOWHERE	0x400000ff	/* no processor has it; a hypervisor may answer 0 */
+
+/* All that was read counts, the order too. */
+static int show(char *buf, int at, const struct kernel_param *kp, u64 v)
+{
+	u64 *seen = kp->arg;
+
+	*seen = *seen * 31 + v;
+	return sysfs_emit_at(buf, at, "%llu ", v);
+}
+
+/* User mode changes its GS base by loading the selector, and no kernel is told. */
+static int get_msr(char *buf, const struct kernel_param *kp)
+{
+	u64 base;
+
+	rdmsrl(MSR_KERNEL_GS_BASE, base);
+	return show(buf, 0, kp, base);
+}
+
+static int get_msr_safe(char *buf, const struct kernel_param *kp)
+{
+	u64 base, nothing;
+	int len, err = rdmsrl_safe(MSR_KERNEL_GS_BASE, &base);
+
+	if (err)
+		return err;
+	len = show(buf, 0, kp, base);
+	return len + show(buf, len, kp, rdmsrl_safe(MSR_NOWHERE, &nothing) ? 1 : 0);
+}
+
+/* The counter of the PIT, as long as nobody else latches it. */
+static int get_ins(char *buf, const struct kernel_param *kp)
+{
+	unsigned long flags;
+	u8 count[2];
+
+	raw_spin_lock_irqsave(&i8253_lock, flags);
+	outb_p(0, PIT_MODE);
+	insb(PIT_CH0, count, sizeof(count));
+	raw_spin_unlock_irqrestore(&i8253_lock, flags);
+	return show(buf, 0, kp, count[0] | count[1] << 8);
+}
+
+/* What is left until the next interrupt of the local APIC's timer. */
+static int get_fromio(char *buf, const struct kernel_param *kp)
+{
+	u32 left;
+
+	memcpy_fromio(&left, (const void __iomem *)(APIC_BASE + APIC_TMCCT), sizeof(left));
+	return show(buf, 0, kp, left);
+}
+
+static void read_ss(void *ss)
+{
+	savesegment(ss, *(u16 *)ss);
+}
+
+/*
+ * What the way in has left in SS of each CPU.  A system call loads it, an interrupt of user
+ * mode makes it null.  It is no input, but iret_to_self() pushes it when text was patched.
+ */
+static int get_ss(char *buf, const struct kernel_param *kp)
+{
+	int cpu, len = 0;
+	u16 ss = 0;
+
+	cpus_read_lock();
+	for_each_online_cpu(cpu) {
+		smp_call_function_single(cpu, read_ss, &ss, true);
+		len += show(buf, len, kp, ss);
+	}
+	cpus_read_unlock();
+	return len;
+}
+
+#define INPUT(name, desc)							\
+	static u64 seen_##name;							\
+	static const struct kernel_param_ops name##_ops = { .get = get_##name };	\
+	module_param_cb(name, &name##_ops, &seen_##name, 0400);			\
+	MODULE_PARM_DESC(name, desc)
+
+INPUT(msr, "the GS base of user mode, by rdmsr");
+INPUT(msr_safe, "the same where rdmsr may fail; then, whether it does for one that is not there");
+INPUT(ins, "the PIT's counter, by ins");
+INPUT(fromio, "the count of the local APIC's timer, by memcpy_fromio()");
+INPUT(ss, "SS of each CPU, in an interrupt on all but this one");
+
+MODULE_DESCRIPTION("krr: reads of devices for tests");
+MODULE_LICENSE("GPL");
