@@ -336,12 +336,6 @@ static int make_console(const struct krr_keeping *k, const struct krr_recording 
 	return n < 0 ? (int)n : err;
 }
 
-static void set_text(char **field, const char *value)
-{
-	free(*field);
-	*field = value ? krr_strf("%s", value) : NULL;
-}
-
 static void describe(struct krr_recording *rec, const struct krr_manifest *m,
 		     const struct krr_keeping *k)
 {
@@ -349,12 +343,12 @@ static void describe(struct krr_recording *rec, const struct krr_manifest *m,
 	__free_ptr char *created = krr_utc_now(KRR_UTC_ISO);
 
 	krr_manifest_copy(to, m);
-	set_text(&to->name, rec->name);
-	set_text(&to->created, created);
-	set_text(&to->stop_reason, k->stop_reason);
-	set_text(&to->message, k->message);
-	set_text(&to->why, k->why);
-	set_text(&to->ram_path, NULL);
+	krr_set_text(&to->name, rec->name);
+	krr_set_text(&to->created, created);
+	krr_set_text(&to->stop_reason, k->stop_reason);
+	krr_set_text(&to->message, k->message);
+	krr_set_text(&to->why, k->why);
+	krr_set_text(&to->ram_path, NULL);
 	memset(to->sum, 0, sizeof(to->sum));
 	to->flight = false;
 	to->complete = k->parked || k->end != KRR_NO_EPOCH;
