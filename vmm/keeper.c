@@ -455,8 +455,12 @@ int krr_keeper_tick(struct krr_keeper *k, off_t console)
 	}
 	if (k->request.there && !k->request.due_ns && !k->working)
 		keep_now(k, console);
-	if (krr_now_ns() - k->told_ns > STATUS_MS * NS_PER_MS)
+	if (krr_now_ns() - k->told_ns > STATUS_MS * NS_PER_MS) {
+		/* the events of this epoch take room, too */
+		if (!err)
+			err = krr_flight_trim(&k->f);
 		tell(k);
+	}
 	return err;
 }
 

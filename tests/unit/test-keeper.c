@@ -305,6 +305,26 @@ static void old_ones_go(void **state)
 	json_decref(root);
 }
 
+/* Time goes by and the log grows between borders, too. */
+static void old_ones_go_in_between(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		pass_seconds(5);
+		assert_int_equal(wants(), i + 1);
+		next_epoch();
+	}
+	pass_seconds(4);
+	assert_int_equal(krr_keeper_tick(keeper, 0), 0);
+	assert_int_equal(number_of("epochs"), 5);
+	pass_seconds(1);
+	assert_int_equal(krr_keeper_tick(keeper, 0), 0);
+	assert_int_equal(number_of("epochs"), 4);
+	assert_int_equal(number_of("held_ms"), 20000);
+}
+
 /* --- what is asked for --------------------------------------------------------------------- */
 
 static void see_keep(uint64_t ms, const char *why)
@@ -594,6 +614,7 @@ int main(void)
 		TEST(intervals),
 		TEST(much_is_logged),
 		TEST(old_ones_go),
+		TEST(old_ones_go_in_between),
 		TEST(save),
 		TEST(save_the_last),
 		TEST(together),
