@@ -377,6 +377,8 @@ static void save(void **state)
 	assert_string_equal(kept.m.why, "a reason");
 	assert_string_equal(kept.m.stop_reason, KRR_KEPT);
 	assert_int_equal(kept.m.duration_ms, 9000);
+	assert_int_equal(kept.m.border_pause_ms, 20);
+	assert_int_equal(kept.m.border_pause_most_ms, 20);
 	krr_recording_close(&kept);
 	/* no other comes of it */
 	pass_seconds(1);

@@ -199,6 +199,8 @@ static void manifest_of_a_flight(void **state)
 	a.why = krr_strf("rule \"x\" \xc2\x9b");
 	a.flight = true;
 	a.epochs = 1ull << 33;
+	a.border_pause_ms = 30;
+	a.border_pause_most_ms = 90;
 	free(a.stop_reason);
 	a.stop_reason = krr_strf("%s", KRR_KEPT);
 	assert_int_equal(krr_manifest_save(dir, &a), 0);
@@ -207,6 +209,7 @@ static void manifest_of_a_flight(void **state)
 	assert_string_equal(b.stop_reason, "kept");
 	assert_true(b.flight);
 	assert_true(b.epochs == 1ull << 33);
+	assert_true(b.border_pause_ms == 30 && b.border_pause_most_ms == 90);
 	krr_manifest_free(&a);
 	krr_manifest_free(&b);
 }
