@@ -4,7 +4,7 @@
 # it may do; whom it talks to
 # shellcheck disable=SC2016 # expanded in the guest
 . "$(dirname "$0")/lib.sh"
-plan 57
+plan 58
 
 vm=krr-krrd-$$
 
@@ -72,6 +72,9 @@ status_of before
 ok "it is recorded" "$krrctl" record "$vm" restarts
 guest "something happens" "/tests/tcp 1x"
 "$krrctl" --vm "$vm" status --json >"$work/json"
+most=$(sed -n 's/.*"verified_insns": *\([0-9]*\).*/\1/p' "$work/json" | sort -n | tail -n 1)
+[ "${most:-0}" -gt 0 ] && [ "$most" -le 4000 ]
+point $? "no program is long to verify: $most instructions"
 guest "krrd is killed while it is recorded" "$serving"'
 	p=$(serving); kill -9 $p; /tests/tcp 3x; back && test "$(serving)" != $p'
 guest "and once more" "$serving"'kill -9 $(serving); back'

@@ -750,9 +750,10 @@ static json_t *programs_status(void)
 	if (krr_programs_stats(active->programs, &stats, &n))
 		return list;
 	for (i = 0; i < n; i++)
-		json_array_append_new(list, json_pack("{s:s,s:I,s:I,s:I}", "name", stats[i].name,
+		json_array_append_new(list, json_pack("{s:s,s:I,s:I,s:I,s:I}", "name", stats[i].name,
 			"runs", (json_int_t)stats[i].runs, "ns", (json_int_t)stats[i].ns,
-			"misses", (json_int_t)stats[i].misses));
+			"misses", (json_int_t)stats[i].misses,
+			"verified_insns", (json_int_t)stats[i].verified));
 	return list;
 }
 

@@ -546,6 +546,7 @@ static int program_stat(const struct program *prog, struct krr_program_stat *sta
 		.runs = info.run_cnt,
 		.ns = info.run_time_ns,
 		.misses = info.recursion_misses,
+		.verified = info.verified_insns,
 	};
 	return 0;
 }

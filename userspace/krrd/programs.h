@@ -21,6 +21,7 @@ struct krr_program_stat {
 	const char *name;	/* lives as long as the programs do */
 	uint64_t runs, ns;	/* since krr_programs_measure() */
 	uint64_t misses;	/* not run, since it ran on this CPU already */
+	uint32_t verified;	/* instructions that the verifier looked at: what loading cost */
 };
 
 struct krr_programs;
