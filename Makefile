@@ -7,6 +7,7 @@
 O		?= build
 V		?=
 SOAK_ARGS	?= --smp 2 --count 20
+FLIGHT_ARGS	?= --smp 2 --mem 1G --seconds 600
 BENCH_ARGS	?= --smp 1,2,4
 
 Q		:= $(if $(filter-out 0,$(V)),,@)
@@ -30,7 +31,7 @@ export O V
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-.PHONY: help all tools setup demo check check-full soak selftests bench bench-quick bench-docs \
+.PHONY: help all tools setup demo check check-full soak soak-flight selftests bench bench-quick bench-docs \
 	unit clean FORCE
 
 all: tools
@@ -50,10 +51,12 @@ help:
 	@echo '  make demo         record two panics under load, replay them, look at them'
 	@echo '  make unit         unit tests of the host code'
 	@echo '  make fuzz         look for input that breaks it (clang), FUZZ_SECONDS=20 a target'
+	@echo '  make fuzz-corpus  keep the best of what it found in tests/fuzz/corpus'
 	@echo '  make check        all of the above that it needs, then the tests (prove)'
-	@echo '  make check-full   check, the debug kernel, selftests, a longer soak, fuzzing, CONFIG_KRR=n'
+	@echo '  make check-full   check, the debug kernel, selftests, longer soaks, fuzzing, CONFIG_KRR=n'
 	@echo '  make selftests    the selftests of the kernel itself, recorded and replayed'
 	@echo '  make soak         random loads, SOAK_ARGS="$(SOAK_ARGS)"'
+	@echo '  make soak-flight  the flight recorder under load, FLIGHT_ARGS="$(FLIGHT_ARGS)"'
 	@echo '  make bench        what krr costs, against other ways; hours, BENCH_ARGS="$(BENCH_ARGS)"'
 	@echo '  make bench-quick  some of it in 10 minutes; fails if a cost has doubled'
 	@echo '  make bench-docs   the results of the last one as docs/benchmarks.md'
@@ -88,7 +91,7 @@ check-full: setup
 	$(Q)$(MAKE) --no-print-directory kernel-debug do-check
 	$(Q)tests/config-n.sh
 	$(Q)tests/setup.sh $(FUZZ_PACKAGES)
-	$(Q)$(MAKE) --no-print-directory fuzz selftests soak
+	$(Q)$(MAKE) --no-print-directory fuzz selftests soak soak-flight
 	$(Q)KRR_KERNEL=$(KERNEL_DEBUG)/bzImage KRR_VMLINUX=$(KERNEL_DEBUG)/vmlinux \
 		tests/soak --smp 2 --count 5 --mem 1G
 
@@ -110,6 +113,9 @@ do-demo: tools $(TEST_KERNEL) kernel-bugs guest-debian
 
 soak: tools $(TEST_KERNEL) guest
 	$(Q)tests/soak $(SOAK_ARGS)
+
+soak-flight: tools $(TEST_KERNEL) guest
+	$(Q)tests/soak-flight $(FLIGHT_ARGS)
 
 selftests: tools $(TEST_KERNEL) guest
 	$(Q)tests/setup.sh $(SELFTEST_PACKAGES)

@@ -190,28 +190,36 @@ static __noinline void krr_put_mark(const struct krr_rule *rule, u32 nr, u32 sub
 	krr_annotate(KRR_SUBSYS_MARK, &mark, sizeof(mark));
 }
 
+/* A rule was hit.  Apart from the loop that looks for it, or it would be verified 8 times. */
+__noinline int krr_fire(const struct krr_rule *rule, const struct krr_slot *slot, u32 nr, u32 subsys)
+{
+	struct krr_counts *count = krr_counters();
+
+	if (!rule || !slot || !count || nr >= KRR_MAX_TRIGGERS)
+		return 0;
+	if (!krr_within_rate(&count->trigger[nr], rule->per_second)) {
+		count->trigger[nr].suppressed++;
+		return 0;
+	}
+	count->trigger[nr].hits++;
+	krr_put_mark(rule, nr, subsys, slot);
+	if (rule->action & (KRR_ACT_START | KRR_ACT_STOP))
+		krr_act(rule->action);
+	return 0;
+}
+
 /* A rule that begins a recording is for when there is none, and any other for when there is. */
 __noinline int krr_pull(const struct krr_policy *p, const struct krr_slot *slot, u32 subsys,
 			bool recorded)
 {
-	struct krr_counts *count = krr_counters();
-
-	if (!p || !slot || !count)
+	if (!p || !slot)
 		return 0;
 	for (u32 i = 0; i < KRR_MAX_TRIGGERS; i++) {
-		u32 action = p->trigger[i].action;
-
-		if (i >= p->nr_triggers || (action == KRR_ACT_START) == recorded ||
-		    !krr_holds(&p->trigger[i], slot))
-			continue;
-		if (!krr_within_rate(&count->trigger[i], p->trigger[i].per_second)) {
-			count->trigger[i].suppressed++;
-			continue;
-		}
-		count->trigger[i].hits++;
-		krr_put_mark(&p->trigger[i], i, subsys, slot);
-		if (action & (KRR_ACT_START | KRR_ACT_STOP))
-			krr_act(action);
+		if (i >= p->nr_triggers)
+			break;
+		if ((p->trigger[i].action == KRR_ACT_START) != recorded &&
+		    krr_holds(&p->trigger[i], slot))
+			krr_fire(&p->trigger[i], slot, i, subsys);
 	}
 	return 0;
 }

@@ -4,7 +4,7 @@
 # when it is asked, when a rule is hit, when the guest panics or hangs, and when QEMU or
 # the recorder are killed
 . "$(dirname "$0")/lib.sh"
-plan 70
+plan 88
 
 crash=/sys/kernel/debug/provoke-crash/DIRECT
 runtime=${XDG_RUNTIME_DIR:-/run}/krr
@@ -46,6 +46,14 @@ sealed() {
 	[ -z "$(ls -d "$KRR_STORE"/*.incomplete 2>/dev/null)" ]
 }
 
+flies() {
+	test -s "$runtime/$vm/flight.json"
+}
+
+lands() {
+	! flies
+}
+
 more_kept_than() {
 	[ "$(figure kept)" -gt "$1" ]
 }
@@ -64,6 +72,7 @@ for smp in 1 2 4; do
 	verifies "$smp vCPU: it replays through its epochs"
 	ok "it has its reason" "$krrctl" info "$rec"
 	says "kept for   a test, through" "in words"
+	says "ms (most) between them" "and pauses between its epochs"
 	"$krrctl" vm stop "$vm"
 done
 
@@ -100,6 +109,30 @@ ok "rules start and stop" "$krrctl" --vm "$vm" enable --subsys syscall --no-flig
 "$krrctl" vm exec "$vm" -- /bin/sh -c 'sync; sleep 1; /tests/pipe 1; sync -f /; sleep 2'
 rec=$(cd "$KRR_STORE" && ls -d rec-* 2>/dev/null | grep -v incomplete | head -n 1)
 verifies "what they recorded replays"
+
+# a rule ends what stands in the place of the flight recorder, then the flight recorder
+ok "a rule that stops is enabled" "$krrctl" --vm "$vm" enable --subsys syscall \
+	--when 'syscall.nr == syncfs' --then stop
+ok "a recording takes the place" "$krrctl" record "$vm" ruled
+ok "says the status" "$krrctl" --vm "$vm" status
+says "flight     begins when this recording ends" "of the flight recorder"
+"$krrctl" vm exec "$vm" -- /bin/sh -c '/tests/pipe 1; sync -f /; sleep 1'
+wait_for flies
+point $? "a rule ends it, and the flight recorder goes on"
+rec=ruled
+verifies "the recording replays"
+"$krrctl" vm exec "$vm" -- /bin/sh -c '/tests/pipe 1; sync -f /; sleep 1'
+wait_for lands
+point $? "a rule ends the flight recorder"
+kept request
+verifies "what it held replays"
+sleep 2
+ok "it stays ended" "$krrctl" --vm "$vm" status
+says "flight     has ended; krrctl enable or krrctl stop begins it again" "says the status"
+ok "until it is enabled" "$krrctl" --vm "$vm" enable --subsys syscall \
+	--when 'syscall.nr == syncfs' --then stop
+wait_for flies
+point $? "again"
 "$krrctl" vm stop "$vm"
 
 # the guest's end
@@ -115,7 +148,7 @@ says "lkdtm_EXCEPTION" "with the oops"
 start_vm 1
 "$krrctl" --vm "$vm" enable --subsys sched >"$work/enable" 2>&1
 "$krrctl" vm exec "$vm" -- /bin/sh -c "/tests/pipe 1; echo HARDLOCKUP >$crash" >"$work/hang" 2>&1 &
-wait_for test -s "$runtime/$vm/flight.json"
+wait_for flies
 wait_for more_kept_than 0
 kept hang
 ok "the way to the hang replays" "$krrctl" replay "$rec"

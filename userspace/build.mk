@@ -7,6 +7,8 @@ HOST_CPPFLAGS	:= -D_GNU_SOURCE -I. -Iuserspace -I$(O)/gen -Ikpatch/overlay/inclu
 HOST_WARN	:= -std=gnu11 -Wall -Wextra -Werror
 HOST_LIBS	:= -lzstd -ljansson -lbpf -lelf -lz -lpthread
 GUEST_LIBS	:= -lbpf -lelf -lz -ljansson -lcap
+# functions of libbpf that krrd/programs.c has others for
+GUEST_WRAP	:= btf__load_vmlinux_btf btf__free
 
 host-msg	= @$(if $(filter-out 0,$(V)),:,printf '  %-7s %s\n' '$(1)' '$(patsubst $(O)/%,%,$(2))')
 
@@ -67,7 +69,7 @@ $(O)/bin/krrd: $(KRRD_OBJ) $(VMM_LIB) $(LIBKRR)
 $(O)/guest/krrd: $(KRRD_GUEST_OBJ) $(RECORDS_BTF)
 	$(call host-msg,LINK,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -static -o $@ $^ $(GUEST_LIBS)
+	$(Q)$(CC) -static $(GUEST_WRAP:%=-Wl,--wrap=%) -o $@ $^ $(GUEST_LIBS)
 
 $(O)/guest/krrctl: $(KRRCTL_GUEST_OBJ)
 	$(call host-msg,LINK,$@)

@@ -47,8 +47,10 @@ static void remove_file(int dirfd, uint32_t number, const char *what)
  * @number: of the epoch
  * @offset: in the stream, of its first event
  * @console: bytes that the guest has printed
+ * @pause_ms: that the VM stood still for it
  */
-int krr_flight_add(struct krr_flight *f, uint32_t number, uint64_t offset, off_t console)
+int krr_flight_add(struct krr_flight *f, uint32_t number, uint64_t offset, off_t console,
+		   uint64_t pause_ms)
 {
 	size_t room = f->room ? 2 * f->room : 16;
 	struct krr_epoch *more;
@@ -62,6 +64,7 @@ int krr_flight_add(struct krr_flight *f, uint32_t number, uint64_t offset, off_t
 	}
 	f->epoch[f->epochs++] = (struct krr_epoch){
 		.number = number, .began_ns = krr_now_ns(), .offset = offset, .console = console,
+		.pause_ms = pause_ms,
 		.bytes = epoch_file_bytes(f->dirfd, number, "state") +
 			 epoch_file_bytes(f->dirfd, number, "delta"),
 	};
@@ -100,7 +103,7 @@ int krr_flight_begin(struct krr_flight *f, int dirfd, const struct krr_ram *ram,
 	err = krr_tracker_init(&f->tracker, ram);
 	if (!err)
 		err = krr_tracker_learn(&f->tracker, base);
-	return err ? err : krr_flight_add(f, 0, 0, console);
+	return err ? err : krr_flight_add(f, 0, 0, console, 0);
 }
 
 static uint64_t bytes_of(const struct krr_flight *f, const struct krr_epoch *e)
@@ -336,12 +339,6 @@ static int make_console(const struct krr_keeping *k, const struct krr_recording 
 	return n < 0 ? (int)n : err;
 }
 
-static void set_text(char **field, const char *value)
-{
-	free(*field);
-	*field = value ? krr_strf("%s", value) : NULL;
-}
-
 static void describe(struct krr_recording *rec, const struct krr_manifest *m,
 		     const struct krr_keeping *k)
 {
@@ -349,17 +346,19 @@ static void describe(struct krr_recording *rec, const struct krr_manifest *m,
 	__free_ptr char *created = krr_utc_now(KRR_UTC_ISO);
 
 	krr_manifest_copy(to, m);
-	set_text(&to->name, rec->name);
-	set_text(&to->created, created);
-	set_text(&to->stop_reason, k->stop_reason);
-	set_text(&to->message, k->message);
-	set_text(&to->why, k->why);
-	set_text(&to->ram_path, NULL);
+	krr_set_text(&to->name, rec->name);
+	krr_set_text(&to->created, created);
+	krr_set_text(&to->stop_reason, k->stop_reason);
+	krr_set_text(&to->message, k->message);
+	krr_set_text(&to->why, k->why);
+	krr_set_text(&to->ram_path, NULL);
 	memset(to->sum, 0, sizeof(to->sum));
 	to->flight = false;
 	to->complete = k->parked || k->end != KRR_NO_EPOCH;
 	to->ring_base += k->offset;
 	to->epochs = k->last - k->first + 1;
+	to->border_pause_ms = k->pause_ms;
+	to->border_pause_most_ms = k->most_pause_ms;
 	to->duration_ms = k->duration_ms;
 }
 

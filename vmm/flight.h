@@ -31,6 +31,7 @@ struct krr_epoch {
 	uint64_t bytes;		/* of its state and delta, on disk */
 	uint64_t offset;	/* in the stream, of its first event */
 	off_t console;		/* bytes that the guest had printed */
+	uint64_t pause_ms;	/* that the VM stood still for it; not of the first */
 };
 
 struct krr_flight {
@@ -53,6 +54,7 @@ struct krr_keeping {
 	uint32_t end;		/* the epoch that begins at its end, or KRR_NO_EPOCH */
 	bool parked;		/* RAM of its end is in end.ram */
 	uint64_t duration_ms;
+	uint64_t pause_ms, most_pause_ms;	/* between epochs, 0 if it is not known */
 	char *console;		/* path, or NULL; and what of it */
 	off_t console_from, console_to;
 };
@@ -61,7 +63,8 @@ char *krr_epoch_file(uint32_t number, const char *what);
 
 int krr_flight_begin(struct krr_flight *f, int dirfd, const struct krr_ram *ram,
 		     uint64_t keep_ms, uint64_t budget, off_t console);
-int krr_flight_add(struct krr_flight *f, uint32_t number, uint64_t offset, off_t console);
+int krr_flight_add(struct krr_flight *f, uint32_t number, uint64_t offset, off_t console,
+		   uint64_t pause_ms);
 int krr_flight_trim(struct krr_flight *f);
 uint64_t krr_flight_bytes(const struct krr_flight *f);
 size_t krr_flight_since(const struct krr_flight *f, uint64_t ns);

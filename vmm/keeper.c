@@ -75,16 +75,23 @@ static int by_size(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* Of @n times, which are put in order. */
+static void sum_up(uint64_t *ms, size_t n, uint64_t *median, uint64_t *most)
+{
+	qsort(ms, n, sizeof(*ms), by_size);
+	*median = n ? ms[n / 2] : 0;
+	*most = n ? ms[n - 1] : 0;
+}
+
 static json_t *pauses_json(const struct krr_keeper *k)
 {
 	size_t n = k->pauses < PAUSES ? k->pauses : PAUSES;
-	uint64_t sorted[PAUSES];
+	uint64_t ms[PAUSES], median, most;
 
-	memcpy(sorted, k->pause_ms, n * sizeof(*sorted));
-	qsort(sorted, n, sizeof(*sorted), by_size);
+	memcpy(ms, k->pause_ms, n * sizeof(*ms));
+	sum_up(ms, n, &median, &most);
 	return json_pack("{s:i,s:I,s:I}", "count", (int)k->pauses,
-			 "median_ms", (json_int_t)(n ? sorted[n / 2] : 0),
-			 "max_ms", (json_int_t)(n ? sorted[n - 1] : 0));
+			 "median_ms", (json_int_t)median, "max_ms", (json_int_t)most);
 }
 
 /* For krrctl status: replaced as a whole. */
@@ -262,6 +269,17 @@ static char *new_name(const struct krr_keeper *k, const char *label)
 	return krr_recording_free_name(stem);
 }
 
+/* Of the borders from that behind epoch index @i on, the last ones if there are many. */
+static void sum_up_pauses(struct krr_keeper *k, size_t i)
+{
+	uint64_t ms[PAUSES];
+	size_t n = 0, e;
+
+	for (e = k->f.epochs - 1; e > i && n < PAUSES; e--)
+		ms[n++] = k->f.epoch[e].pause_ms;
+	sum_up(ms, n, &k->job.pause_ms, &k->job.most_pause_ms);
+}
+
 /* Fill in k->job: from epoch index @i to the last but one, or the last. */
 static void describe(struct krr_keeper *k, size_t i, size_t last, const char *label, char *why,
 		     const char *stop_reason)
@@ -275,6 +293,7 @@ static void describe(struct krr_keeper *k, size_t i, size_t last, const char *la
 		.console = krr_strf("%s", k->vm->console), .console_from = first->console,
 		.duration_ms = (krr_now_ns() - first->began_ns) / NS_PER_MS,
 	};
+	sum_up_pauses(k, i);
 }
 
 static void start_work(struct krr_keeper *k)
@@ -425,7 +444,7 @@ int krr_keeper_epoch(struct krr_keeper *k, uint64_t offset, off_t console, uint6
 	err = krr_delta_write(&k->delta, k->rec->dirfd, name, &bytes);
 	krr_delta_free(&k->delta);
 	if (!err)
-		err = krr_flight_add(&k->f, number, offset, console);
+		err = krr_flight_add(&k->f, number, offset, console, pause_ms);
 	if (err) {
 		krr_err("cannot write %s/%s: %s", k->rec->path, name, strerror(-err));
 		return err;
@@ -455,8 +474,12 @@ int krr_keeper_tick(struct krr_keeper *k, off_t console)
 	}
 	if (k->request.there && !k->request.due_ns && !k->working)
 		keep_now(k, console);
-	if (krr_now_ns() - k->told_ns > STATUS_MS * NS_PER_MS)
+	if (krr_now_ns() - k->told_ns > STATUS_MS * NS_PER_MS) {
+		/* the events of this epoch take room, too */
+		if (!err)
+			err = krr_flight_trim(&k->f);
 		tell(k);
+	}
 	return err;
 }
 

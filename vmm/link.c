@@ -71,24 +71,6 @@ int krr_link_open(const char *path, unsigned int timeout_ms, struct krr_link **o
 	return err;
 }
 
-/* A signal would end us before we have read why the other side hung up. */
-static int send_full(int fd, const void *buf, size_t len)
-{
-	const char *p = buf;
-	ssize_t n;
-
-	while (len) {
-		n = send(fd, p, len, MSG_NOSIGNAL);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		p += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 /**
  * krr_link_send() - send a frame
  * @l: link
@@ -104,8 +86,9 @@ int krr_link_send(struct krr_link *l, uint32_t type, const void *payload, uint32
 	if (len > KRR_FRAME_MAX)
 		return -E2BIG;
 	krr_frame_header(&f, type, len);
-	err = send_full(l->fd, &f, sizeof(f));
-	return err ? err : send_full(l->fd, payload, len);
+	/* a signal would end us before we have read why the other side hung up */
+	err = krr_send_full(l->fd, &f, sizeof(f));
+	return err ? err : krr_send_full(l->fd, payload, len);
 }
 
 /**

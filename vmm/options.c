@@ -61,12 +61,6 @@ static int number(const char *name, const char *arg, uint64_t *value)
 	return err ? -EINVAL : 0;
 }
 
-static void set(char **field, const char *value)
-{
-	free(*field);
-	*field = krr_strf("%s", value);
-}
-
 static void append(struct krr_machine *m, const char *text)
 {
 	char *more = m->append ? krr_strf("%s %s", m->append, text) : krr_strf("%s", text);
@@ -81,7 +75,7 @@ static int accel(struct krr_machine *m, const char *arg)
 		krr_err("--accel \"%s\": auto, kvm or tcg is expected", arg);
 		return -EINVAL;
 	}
-	set(&m->accel, arg);
+	krr_set_text(&m->accel, arg);
 	return 0;
 }
 
@@ -92,7 +86,7 @@ static int more_disk(struct krr_machine *m, const char *path)
 	for (i = 0; i < KRR_MORE_DISKS; i++) {
 		if (m->more_disks[i].path)
 			continue;
-		set(&m->more_disks[i].path, path);
+		krr_set_text(&m->more_disks[i].path, path);
 		return 0;
 	}
 	krr_err("--disk %s: up to %d are possible", path, KRR_MORE_DISKS);
@@ -141,13 +135,13 @@ int krr_machine_option(struct krr_machine *m, int opt, const char *arg)
 	case KRR_OPT_CPU:
 		return krr_cpu_add(&m->cpu, arg);
 	case KRR_OPT_KERNEL:
-		set(&m->kernel, arg);
+		krr_set_text(&m->kernel, arg);
 		return 0;
 	case KRR_OPT_INITRD:
-		set(&m->initrd, arg);
+		krr_set_text(&m->initrd, arg);
 		return 0;
 	case KRR_OPT_ROOTFS:
-		set(&m->disk, arg);
+		krr_set_text(&m->disk, arg);
 		return 0;
 	case KRR_OPT_KEEP:
 		m->disk_write = true;
@@ -224,9 +218,9 @@ static void choose_guest(struct krr_machine *m)
 	const char *initrd = getenv(artifacts[KRR_INITRD].env);
 
 	if (named && *named)
-		set(&m->disk, named);
+		krr_set_text(&m->disk, named);
 	else if (!(initrd && *initrd) && !access(rootfs, R_OK))
-		set(&m->disk, rootfs);
+		krr_set_text(&m->disk, rootfs);
 	else
 		m->initrd = krr_artifact_path(KRR_INITRD);
 }
@@ -237,7 +231,7 @@ static void choose_accel(struct krr_machine *m)
 
 	if (strcmp(m->accel, "auto"))
 		return;
-	set(&m->accel, krr_kvm_usable(m->kernel, &why) ? "kvm" : "tcg");
+	krr_set_text(&m->accel, krr_kvm_usable(m->kernel, &why) ? "kvm" : "tcg");
 }
 
 /**

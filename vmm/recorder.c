@@ -16,6 +16,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <linux/types.h>
+
+#include "bpf/policy.h"
+#include "bpf/records.h"
 #include "lib/util.h"
 #include "vmm/drain.h"
 #include "vmm/keeper.h"
@@ -26,6 +30,7 @@
 #define POLL_MS		5
 #define SEARCH_NS	100000000ull
 #define HANG_NS		10000000000ull	/* the kernel runs and logs nothing for so long */
+#define LEAST_FLIGHT_MS	60000u		/* one that failed sooner would fail again */
 
 struct krr_recorder {
 	struct krr_vm *vm;
@@ -49,6 +54,10 @@ struct krr_recorder {
 	struct krr_keeper *keeper;
 	uint64_t head, head_ns;	/* the last that was seen, and since when */
 	bool hung;		/* said already */
+
+	/* if it is none */
+	bool ruled;		/* a rule has asked for its end */
+	bool go_on;		/* it has ended; when the guest has seen that, see krr_outcome */
 
 	pthread_mutex_t lock;	/* of what is below */
 	enum krr_recorder_ring ring;
@@ -157,6 +166,21 @@ static int open_log(struct krr_recorder *r, uint32_t epoch, bool flight)
 	return krr_log_create(r->rec.dirfd, name, &r->log);
 }
 
+/* The guest ends a recording by itself when a rule says so, and krrd there does not hear of it. */
+static void see_stop(void *arg, const struct krr_event *ev)
+{
+	struct krr_recorder *r = arg;
+	struct krr_mark mark = { 0 };
+	const uint8_t *record;
+	uint32_t subsys;
+	int len = krr_event_annotation(ev, &subsys, &record);
+
+	if (len < 0 || subsys != KRR_SUBSYS_MARK)
+		return;
+	memcpy(&mark, record, (size_t)len < sizeof(mark) ? (size_t)len : sizeof(mark));
+	r->ruled |= mark.action & KRR_ACT_STOP;
+}
+
 /* The snapshot is there: what goes on from it. */
 static int begin_files(struct krr_recorder *r, uint64_t base, bool flight)
 {
@@ -169,8 +193,8 @@ static int begin_files(struct krr_recorder *r, uint64_t base, bool flight)
 		err = krr_keeper_new(r->vm, &r->rec, &r->ram, r->console_from, &r->keeper);
 	if (err)
 		return err;
-	r->drain.see = flight ? krr_keeper_see : NULL;
-	r->drain.arg = r->keeper;
+	r->drain.see = flight ? krr_keeper_see : see_stop;
+	r->drain.arg = flight ? (void *)r->keeper : r;
 	fill_manifest(r);
 	r->rec.m.flight = flight;
 	return krr_manifest_save(r->rec.dirfd, &r->rec.m);
@@ -199,7 +223,7 @@ static int begin(struct krr_recorder *r)
 	if (err)
 		return err;
 	r->active = true;
-	r->hung = false;
+	r->hung = r->ruled = r->go_on = false;
 	r->begun_ns = r->head_ns = krr_now_ns();
 	return 0;
 }
@@ -396,6 +420,28 @@ static bool is_dropped(const struct krr_recorder *r)
 	       !krr_keeper_pending(r->keeper);
 }
 
+/*
+ * Is the flight recorder to go on?  After a recording that stood in its place, if a rule
+ * ended that, since krrctl stop sees to it itself; and after a flight that nobody ended.
+ */
+static bool is_to_go_on(const struct krr_recorder *r)
+{
+	uint32_t reason = stop_reason(r);
+
+	if (!r->keeper)
+		return r->ruled && reason == KRR_STOP_REQUEST;
+	return (reason == KRR_STOP_NONE || reason == KRR_STOP_OVERRUN ||
+		reason == KRR_STOP_UNSUPPORTED) && ms_since(r->begun_ns) >= LEAST_FLIGHT_MS;
+}
+
+static void say_go_on(struct krr_recorder *r)
+{
+	r->go_on = false;
+	pthread_mutex_lock(&r->lock);
+	r->outcome.go_ons++;
+	pthread_mutex_unlock(&r->lock);
+}
+
 /* What cannot be kept, for want of room, is left for the next command to try again. */
 static int finish_flight(struct krr_recorder *r, bool parked, char **name)
 {
@@ -434,6 +480,7 @@ static void finish(struct krr_recorder *r, bool parked)
 		err2 = krr_seal(&r->rec, &r->drain, r->ram.hdr);
 	}
 	r->active = false;
+	r->go_on = is_to_go_on(r);
 	publish(r, err ? err : err2, flight ? kept : r->rec.name);
 	free(kept);
 	forget(r);
@@ -509,6 +556,8 @@ static void look(struct krr_recorder *r)
 			finish(r, false);
 		else if (state != KRR_ST_REPLAYING && krr_load(&h->command) != KRR_CMD_NONE)
 			krr_store(&h->command, (uint32_t)KRR_CMD_NONE);
+		else if (state == KRR_ST_IDLE && r->go_on)
+			say_go_on(r);
 	}
 }
 

@@ -24,6 +24,7 @@ struct krr_outcome {
 	uint32_t stop_reason;
 	char message[256];
 	uint64_t events, raw_bytes, log_bytes, duration_ms, start_pause_ms, end_pause_ms;
+	unsigned int go_ons;	/* so often the flight recorder should have gone on after one */
 };
 
 struct krr_recorder;

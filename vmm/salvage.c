@@ -9,12 +9,6 @@
 #include "vmm/salvage.h"
 #include "vmm/vm.h"
 
-static void set_text(char **field, char *value)
-{
-	free(*field);
-	*field = value;
-}
-
 static uint64_t cycles_us(const struct krr_manifest *m, uint64_t cycles)
 {
 	return m->tsc_khz ? cycles * 1000 / m->tsc_khz : 0;
@@ -52,12 +46,14 @@ int krr_seal(struct krr_recording *rec, struct krr_drain *dr, const struct krr_h
 	}
 	krr_manifest_set_counts(m, &dr->d);
 	m->log_bytes = krr_log_written(dr->log);
-	set_text(&m->stop_reason, krr_strf("%s", dr->damaged ? "damaged" : krr_stop_name(reason)));
+	krr_set_text(&m->stop_reason, dr->damaged ? "damaged" : krr_stop_name(reason));
 	if (h) {
-		set_text(&m->message, krr_printable(h->message, sizeof(h->message)));
+		__free_ptr char *message = krr_printable(h->message, sizeof(h->message));
+
+		krr_set_text(&m->message, message);
 		set_counters(m, h);
 	}
-	set_text(&m->ram_path, NULL);
+	krr_set_text(&m->ram_path, NULL);
 	return krr_recording_seal(rec);
 }
 

@@ -2,10 +2,12 @@
 /*
  * Runs a fuzz target where there is no libFuzzer.
  *
- *	fuzz-NAME		the seeds, and mutations of them: the same every time
+ *	fuzz-NAME		the seeds, mutations of them, and what was once found worth
+ *				keeping, in tests/fuzz/corpus/NAME: the same every time
  *	fuzz-NAME --seeds DIR	write the seeds to files
  *	fuzz-NAME FILE...	these inputs
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <sanitizer/common_interface_defs.h>
 #include <signal.h>
@@ -16,6 +18,7 @@
 #include "unit.h"
 
 #define MAX_SEEDS 64
+#define CORPUS "tests/fuzz/corpus"	/* from the top of the source */
 
 struct bytes {
 	uint8_t *p;
@@ -43,6 +46,8 @@ static void keep_input(void)
 	char path[300];
 	int fd;
 
+	if (!now.p)
+		return;
 	snprintf(path, sizeof(path), "%s.crash", name);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd >= 0 && !krr_write_full(fd, now.p, now.len))
@@ -65,6 +70,7 @@ static void try(const uint8_t *data, size_t len)
 	now.len = len;
 	LLVMFuzzerTestOneInput(now.p, now.len);
 	free(now.p);
+	now.p = NULL;
 }
 
 static size_t below(struct dice *d, size_t n)
@@ -168,17 +174,55 @@ static void write_seeds(const char *dir)
 	}
 }
 
-static void try_file(const char *path)
+/* Return: bytes of it. */
+static size_t try_file(int dirfd, const char *path)
 {
 	static uint8_t buf[FUZZ_MAX];
-	__close_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	__close_fd int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
 	ssize_t n;
 
 	must(fd >= 0);
 	n = krr_read_full(fd, buf, sizeof(buf));
 	must(n >= 0);
 	try(buf, (size_t)n);
-	dprintf(1, "%s: %zd bytes, nothing found\n", path, n);
+	return (size_t)n;
+}
+
+/* Not every target has one. Return: inputs of it. */
+static unsigned int try_corpus(void)
+{
+	const char *base = strrchr(name, '/');
+	const char *target = strstr(base ? base : name, "fuzz-");
+	__close_fd int all = open(CORPUS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	unsigned int n = 0;
+	struct dirent *de;
+	DIR *dir;
+	int fd;
+
+	if (all < 0)
+		dprintf(2, "# " CORPUS " is expected here; go to the top of the source\n");
+	must(all >= 0 && target);
+	fd = openat(all, target + strlen("fuzz-"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	for (; dir && (de = readdir(dir)); n += *de->d_name != '.')
+		if (*de->d_name != '.')
+			try_file(fd, de->d_name);
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+static void try_all(void)
+{
+	unsigned int i;
+
+	dprintf(1, "1..3\n");
+	for (i = 0; i < nr_seeds; i++)
+		try(seeds[i].p, seeds[i].len);
+	dprintf(1, "ok 1 - %u seeds\n", nr_seeds);
+	try_mutations();
+	dprintf(1, "ok 2 - %u mutations\n", fuzz_rounds);
+	dprintf(1, "ok 3 - %u inputs kept\n", try_corpus());
 }
 
 int main(int argc, char **argv)
@@ -195,14 +239,10 @@ int main(int argc, char **argv)
 		write_seeds(argv[2]);
 	} else if (argc > 1) {
 		for (arg = 1; arg < argc; arg++)
-			try_file(argv[arg]);
+			dprintf(1, "%s: %zu bytes, nothing found\n", argv[arg],
+				try_file(AT_FDCWD, argv[arg]));
 	} else {
-		dprintf(1, "1..2\n");
-		for (i = 0; i < nr_seeds; i++)
-			try(seeds[i].p, seeds[i].len);
-		dprintf(1, "ok 1 - %u seeds\n", nr_seeds);
-		try_mutations();
-		dprintf(1, "ok 2 - %u mutations\n", fuzz_rounds);
+		try_all();
 	}
 	for (i = 0; i < nr_seeds; i++)
 		free(seeds[i].p);

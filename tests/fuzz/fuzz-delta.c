@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A list of pages from somewhere else, applied to a small RAM.  The first byte says
- * what the rest is: the file itself; the file, but the checksums are made right; or a
- * recipe of groups, which are compressed here and whose headers may lie.
+ * A list of pages from somewhere else, applied to a small RAM: a file, or a recipe of
+ * groups, which are compressed here and whose headers may lie.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,10 +17,13 @@ const unsigned int fuzz_rounds = 1500;
 
 #define RAM_PAGES	40u
 
-enum { AS_IS, CHECKSUMS, RECIPE, NR_MODES };
+static void fix_checksums(void);
+static void cook(struct input *in);
 
 static uint8_t file[4 * FUZZ_MAX];
-static size_t file_len;
+static struct made made = {
+	.bytes = file, .room = sizeof(file), .fix = fix_checksums, .cook = cook,
+};
 
 static void fix_group(size_t at)
 {
@@ -44,14 +46,14 @@ static void fix_checksums(void)
 	struct krr_delta_group g;
 	size_t at = sizeof(struct krr_delta_header);
 
-	if (file_len < at)
+	if (made.len < at)
 		return;
 	fix_header();
-	while (file_len - at >= sizeof(g)) {
+	while (made.len - at >= sizeof(g)) {
 		fix_group(at);
 		memcpy(&g, file + at, sizeof(g));
 		at += sizeof(g);
-		if (g.compressed > file_len - at)
+		if (g.compressed > made.len - at)
 			return;
 		at += g.compressed;
 	}
@@ -75,17 +77,17 @@ static bool put_group(struct input *in)
 		memcpy(raw + i * sizeof(number), &number, sizeof(number));
 		memset(bytes + (size_t)i * KRR_BLOCK, (int)take(in, 1), KRR_BLOCK);
 	}
-	if (file_len + sizeof(g) + ZSTD_compressBound(len) > sizeof(file))
+	if (made.len + sizeof(g) + ZSTD_compressBound(len) > sizeof(file))
 		return false;
-	n = ZSTD_compress(file + file_len + sizeof(g), sizeof(file) - file_len - sizeof(g), raw,
+	n = ZSTD_compress(file + made.len + sizeof(g), sizeof(file) - made.len - sizeof(g), raw,
 			  len, 1);
 	must(!ZSTD_isError(n));
 	lies = (unsigned int)take(in, 1);
 	g.pages += lies & 1 ? (uint32_t)take(in, 4) : 0;
 	g.compressed = (uint32_t)n + (lies & 2 ? (uint32_t)take(in, 4) : 0);
-	memcpy(file + file_len, &g, sizeof(g));
-	fix_group(file_len);
-	file_len += sizeof(g) + n;
+	memcpy(file + made.len, &g, sizeof(g));
+	fix_group(made.len);
+	made.len += sizeof(g) + n;
 	return true;
 }
 
@@ -94,7 +96,7 @@ static void cook(struct input *in)
 	struct krr_delta_header h = { .version = KRR_DELTA_VERSION };
 	unsigned int lies = (unsigned int)take(in, 1);
 
-	file_len = sizeof(h);
+	made.len = sizeof(h);
 	while (in->p < in->end && h.groups < 20 && put_group(in))
 		h.groups++;
 	h.groups += lies & 1;
@@ -122,21 +124,11 @@ static int apply(uint8_t *image)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static uint8_t once[RAM_PAGES * KRR_BLOCK], twice[RAM_PAGES * KRR_BLOCK];
-	struct input in = { data, data + len };
-	unsigned int mode = (unsigned int)take(&in, 1) % NR_MODES;
 	int err;
 
-	if (mode == RECIPE) {
-		cook(&in);
-	} else {
-		file_len = (size_t)(in.end - in.p);
-		if (file_len > sizeof(file))
-			return 0;
-		memcpy(file, in.p, file_len);
-		if (mode == CHECKSUMS)
-			fix_checksums();
-	}
-	fuzz_file("delta", file, file_len);
+	if (!make_file(&made, data, len))
+		return 0;
+	fuzz_file("delta", file, made.len);
 	unlinkat(fuzz_dir(), "ram", 0);
 	err = apply(once);
 	/* it can be done again, after an interruption: to the same end */
@@ -149,7 +141,7 @@ static void seed_recipe(struct output *out, unsigned int groups, unsigned int pa
 {
 	unsigned int i, n;
 
-	give(out, RECIPE, 1);
+	give(out, FUZZ_RECIPE, 1);
 	give(out, 0, 1);
 	for (i = 0; i < groups; i++) {
 		give(out, pages, 1);
@@ -164,25 +156,14 @@ static void seed_recipe(struct output *out, unsigned int groups, unsigned int pa
 void fuzz_seeds(void)
 {
 	static struct output out;
-	struct input in;
-	unsigned int i, mode;
+	unsigned int i;
 
 	for (i = 0; i < 4; i++) {
 		seed_recipe(&out, i, 1 + 5 * i);
-		/* the same as a file */
-		in = (struct input){ out.buf + 1, out.buf + out.n };
-		cook(&in);
-		seed_from(&out);
-		for (mode = AS_IS; mode <= CHECKSUMS; mode++) {
-			give(&out, mode, 1);
-			must(file_len < sizeof(out.buf));
-			memcpy(out.buf + out.n, file, file_len);
-			out.n += file_len;
-			seed_from(&out);
-		}
+		seed_made(&made, &out);
 	}
 	/* pages that there are nowhere */
-	give(&out, RECIPE, 1);
+	give(&out, FUZZ_RECIPE, 1);
 	give(&out, 0, 1);
 	give(&out, 2, 1);
 	give(&out, 255, 1);

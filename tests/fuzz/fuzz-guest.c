@@ -229,6 +229,7 @@ void fuzz_seeds(void)
 	seed_frame(&out, KRR_FR_MARK, "a\nb", 4);
 	seed_frame(&out, KRR_FR_STATUS, "", 0);
 	seed_frame(&out, KRR_FR_STOP, "", 0);
+	seed_frame(&out, KRR_FR_ENDED, "", 0);
 	seed_frame(&out, KRR_FR_SUBSYS, "", 0);
 	seed_frame(&out, KRR_FR_EXEC, "\0ls", 4);
 	seed_frame(&out, KRR_FR_DISABLE, "", 0);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * log.krr from somewhere else.  The first byte says what the rest is: the file
- * itself; the file, but the checksums are made right; or a recipe of chunks,
- * which are compressed here and whose headers may lie.
+ * log.krr from somewhere else: a file, or a recipe of chunks, which are compressed here
+ * and whose headers may lie.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -15,10 +14,13 @@
 
 const unsigned int fuzz_rounds = 120;
 
-enum { AS_IS, CHECKSUMS, RECIPE, NR_MODES };
+static void fix_checksums(void);
+static void cook(struct input *in);
 
 static uint8_t file[2 * FUZZ_MAX];
-static size_t file_len;
+static struct made made = {
+	.bytes = file, .room = sizeof(file), .fix = fix_checksums, .cook = cook,
+};
 
 static void fix_checksums(void)
 {
@@ -26,15 +28,15 @@ static void fix_checksums(void)
 	struct krr_chunk_header c;
 	size_t at = sizeof(*h);
 
-	if (file_len < sizeof(*h))
+	if (made.len < sizeof(*h))
 		return;
 	h->crc = krr_crc32(0, h, offsetof(struct krr_log_header, crc));
-	while (file_len - at >= sizeof(c)) {
+	while (made.len - at >= sizeof(c)) {
 		memcpy(&c, file + at, sizeof(c));
 		c.crc = krr_crc32(0, &c, offsetof(struct krr_chunk_header, crc));
 		memcpy(file + at, &c, sizeof(c));
 		at += sizeof(c);
-		if (c.compressed > file_len - at)
+		if (c.compressed > made.len - at)
 			return;
 		at += c.compressed;
 	}
@@ -43,9 +45,9 @@ static void fix_checksums(void)
 static void put_header(struct krr_chunk_header *h)
 {
 	h->crc = krr_crc32(0, h, offsetof(struct krr_chunk_header, crc));
-	must(file_len + sizeof(*h) <= sizeof(file));
-	memcpy(file + file_len, h, sizeof(*h));
-	file_len += sizeof(*h);
+	must(made.len + sizeof(*h) <= sizeof(file));
+	memcpy(file + made.len, h, sizeof(*h));
+	made.len += sizeof(*h);
 }
 
 /* Each lie is a number that is added. */
@@ -65,7 +67,7 @@ static void put_chunk(struct input *in, struct krr_decoder *d)
 {
 	struct krr_chunk_header h = { .magic = KRR_LOG_CHUNK, .first_event = d->number,
 				      .first_offset = d->offset };
-	uint8_t *frame = file + file_len + sizeof(h);
+	uint8_t *frame = file + made.len + sizeof(h);
 	struct krr_event ev;
 	const uint8_t *raw;
 	size_t len, at = 0, n;
@@ -73,14 +75,14 @@ static void put_chunk(struct input *in, struct krr_decoder *d)
 	raw = take_bytes(in, &len);
 	while (at < len && krr_decode(d, raw + at, len - at, &ev) > 0)
 		at += ev.size;
-	n = ZSTD_compress(frame, sizeof(file) - file_len - sizeof(h), raw, len, 1);
+	n = ZSTD_compress(frame, sizeof(file) - made.len - sizeof(h), raw, len, 1);
 	must(!ZSTD_isError(n));
 	h.events = (uint32_t)(d->number - h.first_event);
 	h.raw = (uint32_t)len;
 	h.compressed = (uint32_t)n;
 	lie(in, &h);
 	put_header(&h);
-	file_len += n;
+	made.len += n;
 }
 
 static void cook(struct input *in)
@@ -93,7 +95,7 @@ static void cook(struct input *in)
 
 	memcpy(h.magic, KRR_LOG_MAGIC, sizeof(h.magic));
 	memcpy(file, &h, sizeof(h));
-	file_len = sizeof(h);
+	made.len = sizeof(h);
 	krr_decoder_init(&d);
 	while (in->p < in->end && chunks++ < 50)
 		put_chunk(in, &d);
@@ -118,7 +120,7 @@ static int read_events(bool sealed, uint64_t *events)
 		must(ev.number == *events && ev.size >= 2);
 		must(krr_log_event_bytes(r, &ev)[0] == ev.kind);
 	}
-	must(krr_log_good_bytes(r) <= file_len);
+	must(krr_log_good_bytes(r) <= made.len);
 	krr_log_totals(r, &total, &bytes);
 	/* a log that is whole holds what it says */
 	must(!sealed || n || (total == *events && bytes == krr_log_decoder(r)->offset));
@@ -182,25 +184,15 @@ static void resume(uint64_t events)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	struct input in = { data, data + len };
-	unsigned int mode = (unsigned int)take(&in, 1) % NR_MODES;
 	uint64_t events;
 
-	if (mode == RECIPE) {
-		cook(&in);
-	} else {
-		file_len = (size_t)(in.end - in.p);
-		if (file_len > sizeof(file))
-			return 0;
-		memcpy(file, in.p, file_len);
-		if (mode == CHECKSUMS)
-			fix_checksums();
-	}
-	fuzz_file("log.krr", file, file_len);
+	if (!make_file(&made, data, len))
+		return 0;
+	fuzz_file("log.krr", file, made.len);
 	read_events(true, &events);
 	read_chunks();
 	read_part();
-	fuzz_file("log.krr", file, file_len);
+	fuzz_file("log.krr", file, made.len);
 	if (!read_events(false, &events))
 		resume(events);
 	return 0;
@@ -227,26 +219,16 @@ void fuzz_seeds(void)
 	static struct output out;
 	struct dice dice = { 92 };
 	uint8_t events[4000];
-	struct input in;
-	unsigned int i, mode;
+	unsigned int i, chunks;
 	size_t len;
 
 	for (i = 0; i < 4; i++) {
-		give(&out, RECIPE, 1);
-		for (mode = 0; mode < i; mode++) {
+		give(&out, FUZZ_RECIPE, 1);
+		for (chunks = 0; chunks < i; chunks++) {
 			len = some_events(&dice, events, sizeof(events), 1 + 12 * i);
 			give_bytes(&out, events, len);
 			give(&out, 0, 1);
 		}
-		/* the same as a file */
-		in = (struct input){ out.buf + 1, out.buf + out.n };
-		cook(&in);
-		seed_from(&out);
-		for (mode = AS_IS; mode <= CHECKSUMS; mode++) {
-			give(&out, mode, 1);
-			memcpy(out.buf + out.n, file, file_len);
-			out.n += file_len;
-			seed_from(&out);
-		}
+		seed_made(&made, &out);
 	}
 }

@@ -93,6 +93,41 @@ void seed_from(struct output *out)
 	out->n = 0;
 }
 
+/* Return: false if there is no room for it. */
+bool make_file(struct made *f, const uint8_t *data, size_t len)
+{
+	struct input in = { data, data + len };
+	enum fuzz_way way = (enum fuzz_way)(take(&in, 1) % FUZZ_WAYS);
+
+	if (way == FUZZ_RECIPE) {
+		f->cook(&in);
+		return true;
+	}
+	f->len = (size_t)(in.end - in.p);
+	if (f->len > f->room)
+		return false;
+	memcpy(f->bytes, in.p, f->len);
+	if (way == FUZZ_CHECKSUMS)
+		f->fix();
+	return true;
+}
+
+/* A recipe, its first byte included, is a seed, and so is what it makes. */
+void seed_made(struct made *f, struct output *out)
+{
+	unsigned int way;
+
+	must(make_file(f, out->buf, out->n));
+	seed_from(out);
+	for (way = FUZZ_AS_IS; way <= FUZZ_CHECKSUMS; way++) {
+		give(out, way, 1);
+		must(f->len < sizeof(out->buf));
+		memcpy(out->buf + out->n, f->bytes, f->len);
+		out->n += f->len;
+		seed_from(out);
+	}
+}
+
 /* In memory where possible: the code under test calls fsync(). */
 int fuzz_dir(void)
 {

@@ -43,6 +43,22 @@ void give_bytes(struct output *out, const void *data, size_t len);
 void seed_from(struct output *out);
 void seed_frame(struct output *out, uint32_t type, const void *payload, uint32_t len);
 
+/*
+ * A file that an input is made into.  The first byte of the input says whether the
+ * rest is the file itself; the file, but its checksums are made right; or a recipe.
+ */
+enum fuzz_way { FUZZ_AS_IS, FUZZ_CHECKSUMS, FUZZ_RECIPE, FUZZ_WAYS };
+
+struct made {
+	uint8_t *bytes;
+	size_t len, room;
+	void (*fix)(void);		/* of @bytes */
+	void (*cook)(struct input *in);	/* fills @bytes */
+};
+
+bool make_file(struct made *f, const uint8_t *data, size_t len);
+void seed_made(struct made *f, struct output *out);
+
 /* A directory of its own, removed at the end, and files in it. */
 int fuzz_dir(void);
 const char *fuzz_dir_path(void);

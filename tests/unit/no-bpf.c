@@ -33,8 +33,7 @@ static struct krr_programs *new_programs(void)
 	return p;
 }
 
-int krr_programs_start(const struct krr_watch *watch, size_t nr, const char *words, size_t len,
-		       struct krr_programs **out, char **why)
+int krr_programs_load(const struct krr_watch *watch, size_t nr, struct krr_programs **out, char **why)
 {
 	size_t i;
 
@@ -49,13 +48,24 @@ int krr_programs_start(const struct krr_watch *watch, size_t nr, const char *wor
 		*why = krr_strf("rejected");
 		return no_bpf.fail;
 	}
+	*out = new_programs();
+	return 0;
+}
+
+int krr_programs_attach(struct krr_programs *p, const char *words, size_t len, char **why)
+{
+	(void)p;
+	*why = NULL;
+	if (no_bpf.fail_late) {
+		*why = krr_strf("no place for it");
+		return no_bpf.fail_late;
+	}
 	free(no_bpf.words);
 	no_bpf.words = malloc(len ? len : 1);
 	if (!no_bpf.words)
 		abort();
 	memcpy(no_bpf.words, words, len);
 	no_bpf.len = len;
-	*out = new_programs();
 	return 0;
 }
 
@@ -113,12 +123,23 @@ void control_open(void)
 
 char *control_text(void)
 {
-	return krr_strf("state=idle\ncpus=2\n");
+	return krr_strf("state=%s\nflight=%s\ncpus=2\n",
+			no_bpf.busy || *no_bpf.flight ? "recording" : "idle",
+			*no_bpf.flight ? no_bpf.flight : "0");
 }
 
 int control(const char *verb, const char *arg)
 {
-	return *verb && !strpbrk(arg, "\r\n") ? 0 : -EINVAL;
+	if (!*verb || strpbrk(arg, "\r\n"))
+		return -EINVAL;
+	if (!strcmp(verb, "flight")) {
+		if (no_bpf.busy || *no_bpf.flight)
+			return -EBUSY;
+		snprintf(no_bpf.flight, sizeof(no_bpf.flight), "%s", arg);
+	} else if (!strcmp(verb, "drop")) {
+		*no_bpf.flight = '\0';
+	}
+	return 0;
 }
 
 char *control_error(const char *verb, int err)

@@ -5,13 +5,15 @@
 
 #include "krrd/programs.h"
 
-/* Of the last krr_programs_start(), which fails with .fail if it is not 0. */
+/* Of the last krr_programs_load(), which fails with .fail if it is not 0. */
 struct no_bpf {
-	int fail, there;	/* there: of control_there() */
+	int fail, fail_late, there;	/* late: krr_programs_attach(); there: of control_there() */
 	unsigned int started, running;
 	size_t nr;
 	const char *subsys[16];
 	struct krr_policy policy[16];
+	char flight[32];	/* the flight recorder: what it was begun with; "": it does not run */
+	bool busy;		/* another recording is under way */
 	char *words;		/* kept for krr_programs_adopt() */
 	size_t len;
 };

@@ -171,7 +171,7 @@ static void next_epoch(void)
 	assert_int_equal(krr_delta_write(&d, rec.dirfd, name, &bytes), 0);
 	assert_true(d.pages > 10);
 	krr_delta_free(&d);
-	assert_int_equal(krr_flight_add(&flight, now, decoder.offset, console[now]), 0);
+	assert_int_equal(krr_flight_add(&flight, now, decoder.offset, console[now], 7), 0);
 }
 
 static void make_ram(void)

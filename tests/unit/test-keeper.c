@@ -305,6 +305,26 @@ static void old_ones_go(void **state)
 	json_decref(root);
 }
 
+/* Time goes by and the log grows between borders, too. */
+static void old_ones_go_in_between(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		pass_seconds(5);
+		assert_int_equal(wants(), i + 1);
+		next_epoch();
+	}
+	pass_seconds(4);
+	assert_int_equal(krr_keeper_tick(keeper, 0), 0);
+	assert_int_equal(number_of("epochs"), 5);
+	pass_seconds(1);
+	assert_int_equal(krr_keeper_tick(keeper, 0), 0);
+	assert_int_equal(number_of("epochs"), 4);
+	assert_int_equal(number_of("held_ms"), 20000);
+}
+
 /* --- what is asked for --------------------------------------------------------------------- */
 
 static void see_keep(uint64_t ms, const char *why)
@@ -357,6 +377,8 @@ static void save(void **state)
 	assert_string_equal(kept.m.why, "a reason");
 	assert_string_equal(kept.m.stop_reason, KRR_KEPT);
 	assert_int_equal(kept.m.duration_ms, 9000);
+	assert_int_equal(kept.m.border_pause_ms, 20);
+	assert_int_equal(kept.m.border_pause_most_ms, 20);
 	krr_recording_close(&kept);
 	/* no other comes of it */
 	pass_seconds(1);
@@ -594,6 +616,7 @@ int main(void)
 		TEST(intervals),
 		TEST(much_is_logged),
 		TEST(old_ones_go),
+		TEST(old_ones_go_in_between),
 		TEST(save),
 		TEST(save_the_last),
 		TEST(together),

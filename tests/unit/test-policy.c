@@ -188,7 +188,8 @@ static void adopts(void **state)
 				"mark:a", &text), 0);
 	before = policy_status();
 	started = no_bpf.started;
-	policy_disable();		/* as if this process ended; the words stay */
+	policy_disable();		/* as if this process ended; the words stay, and it flies */
+	strcpy(no_bpf.flight, "60000 2048");
 	assert_int_equal(policy_adopt(&text), 0);
 	after = policy_status();
 	assert_string_equal(before, after);
@@ -215,6 +216,62 @@ static void adopts(void **state)
 	no_bpf.words = NULL;
 	assert_int_equal(policy_adopt(&text), 0);
 	assert_int_equal(no_bpf.running, 0);
+}
+
+static bool status_has(const char *text)
+{
+	__free_ptr char *status = policy_status();
+
+	return strstr(status, text);
+}
+
+/* Whoever has ended what was recorded: the flight recorder runs again if it is wanted. */
+static void goes_on(void **state)
+{
+	char *text;
+
+	(void)state;
+	assert_int_equal(enable("--subsys net --keep 5s --budget 1G", &text), 0);
+	assert_string_equal(no_bpf.flight, "5000 1024");
+	assert_true(status_has("\"flight_wanted\":true"));
+	policy_stopped();
+	assert_string_equal(no_bpf.flight, "5000 1024");
+	*no_bpf.flight = '\0';
+	policy_stopped();
+	assert_string_equal(no_bpf.flight, "5000 1024");
+	/* not in the place of another recording */
+	*no_bpf.flight = '\0';
+	no_bpf.busy = true;
+	policy_stopped();
+	assert_string_equal(no_bpf.flight, "");
+	no_bpf.busy = false;
+	assert_int_equal(enable("--subsys net --no-flight", &text), 0);
+	assert_true(status_has("\"flight_wanted\":false"));
+	policy_stopped();
+	assert_string_equal(no_bpf.flight, "");
+	policy_disable();
+	policy_stopped();
+	assert_string_equal(no_bpf.flight, "");
+}
+
+/* A policy that is refused late leaves the flight recorder with what it had been told. */
+static void flight_is_restored(void **state)
+{
+	__free_ptr char *why = NULL, *reason = NULL;
+	char *text;
+
+	(void)state;
+	assert_int_equal(enable("--subsys net --keep 5s", &text), 0);
+	no_bpf.fail_late = -EIO;
+	assert_int_equal(enable("--subsys net --keep 9s", &why), -EIO);
+	assert_string_equal(why, "no place for it");
+	assert_string_equal(no_bpf.flight, "5000 2048");
+	assert_int_equal(no_bpf.running, 1);
+	policy_disable();
+	assert_int_equal(enable("--subsys net", &reason), -EIO);
+	assert_string_equal(no_bpf.flight, "");
+	assert_int_equal(no_bpf.running, 0);
+	no_bpf.fail_late = 0;
 }
 
 static void describes(void **state)
@@ -245,6 +302,8 @@ int main(void)
 		cmocka_unit_test(lets_through),
 		cmocka_unit_test(failures),
 		cmocka_unit_test(adopts),
+		cmocka_unit_test(goes_on),
+		cmocka_unit_test(flight_is_restored),
 		cmocka_unit_test(describes),
 	};
 

@@ -106,6 +106,28 @@ static void life(void **state)
 }
 
 /* The first name that neither a recording has nor one that is being made. */
+/* What was discarded is gone, and so is what a crash had left of another one of this name. */
+static void discarded(void **state)
+{
+	struct krr_recording rec;
+	__close_fd int store = -1, left = -1;
+	char **none;
+
+	(void)state;
+	assert_int_equal(krr_recording_create("gone", &rec), 0);
+	store = krr_store_open();
+	assert_int_equal(mkdirat(store, ".gone-gone", 0700), 0);
+	left = openat(store, ".gone-gone/log.krr", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(left >= 0);
+	krr_recording_discard(&rec);
+	assert_true(faccessat(store, "gone.incomplete", F_OK, 0) < 0);
+	assert_true(faccessat(store, ".gone-gone", F_OK, 0) < 0);
+	assert_int_equal(krr_recording_adopt("gone", &rec), -ENOENT);
+	krr_recording_close(&rec);
+	assert_int_equal(krr_store_list(&none, true), 0);
+	krr_store_list_free(none);
+}
+
 static void free_names(void **state)
 {
 	static const char *const want[] = { "stem", "stem-2", "stem-3", "stem-4" };
@@ -199,6 +221,8 @@ static void manifest_of_a_flight(void **state)
 	a.why = krr_strf("rule \"x\" \xc2\x9b");
 	a.flight = true;
 	a.epochs = 1ull << 33;
+	a.border_pause_ms = 30;
+	a.border_pause_most_ms = 90;
 	free(a.stop_reason);
 	a.stop_reason = krr_strf("%s", KRR_KEPT);
 	assert_int_equal(krr_manifest_save(dir, &a), 0);
@@ -207,6 +231,7 @@ static void manifest_of_a_flight(void **state)
 	assert_string_equal(b.stop_reason, "kept");
 	assert_true(b.flight);
 	assert_true(b.epochs == 1ull << 33);
+	assert_true(b.border_pause_ms == 30 && b.border_pause_most_ms == 90);
 	krr_manifest_free(&a);
 	krr_manifest_free(&b);
 }
@@ -338,6 +363,7 @@ int main(void)
 		cmocka_unit_test(names),
 		cmocka_unit_test(store_path),
 		cmocka_unit_test(life),
+		cmocka_unit_test(discarded),
 		cmocka_unit_test(free_names),
 		cmocka_unit_test(symlinks),
 		cmocka_unit_test(manifest_round_trip),

@@ -62,8 +62,7 @@ static void print_text(const struct krr_recording *rec)
 	printf("recorded   QEMU %s, %s\n", m->qemu_version, m->accel);
 	printf("ended by   %s%s\n", m->stop_reason ? m->stop_reason : "none",
 	       m->complete ? "" : ", cut off: no memory image of the end");
-	if (m->why)
-		printf("kept for   %s, through %" PRIu64 " epochs\n", m->why, m->epochs);
+	report_kept(m);
 	if (m->message && *m->message)
 		printf("message    %s\n", m->message);
 	if (m->why)

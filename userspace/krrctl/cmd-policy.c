@@ -249,10 +249,24 @@ static void print_programs(const json_t *programs)
 	}
 }
 
+/* That it does not run although it is wanted; what it holds if it does, which the host knows. */
+static void print_flight(const json_t *root, const json_t *recorder)
+{
+	if (!json_is_true(json_object_get(root, "flight_wanted")) ||
+	    strcmp(text_of(recorder, "flight"), "0"))
+		verbs_print_flight();
+	else if (!strcmp(text_of(recorder, "state"), "idle"))
+		printf("flight     has ended; krrctl enable or krrctl stop begins it again\n");
+	else
+		printf("flight     begins when this recording ends\n");
+}
+
 static void print_status(const json_t *root)
 {
-	printf("recorder   %s\n", text_of(json_object_get(root, "recorder"), "state"));
-	verbs_print_flight();
+	const json_t *recorder = json_object_get(root, "recorder");
+
+	printf("recorder   %s\n", text_of(recorder, "state"));
+	print_flight(root, recorder);
 	printf("enabled    %s\n", *text_of(root, "options") ? text_of(root, "options") : "nothing");
 	if (*text_of(root, "missing"))
 		printf("missing    %s\n", text_of(root, "missing"));

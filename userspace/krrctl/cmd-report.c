@@ -155,8 +155,7 @@ static void print_identity(const struct krr_recording *rec)
 	       m->qemu_version, m->accel);
 	printf("ended by   %s%s%s\n", m->stop_reason ? m->stop_reason : "none",
 	       m->message && *m->message ? ": " : "", m->message ? m->message : "");
-	if (m->why)
-		printf("kept for   %s, through %" PRIu64 " epochs\n", m->why, m->epochs);
+	report_kept(m);
 }
 
 /* The console from its last oops on. */

@@ -70,6 +70,7 @@ void report_divergence(struct krr_replay *rp, bool json);
 void report_event(FILE *to, const char *what, const struct krr_recording *rec, uint64_t number);
 void report_hang(struct krr_replay *rp, const char *what);
 void report_verify(const struct krr_verify *v, const struct krr_symbols *syms, const char *name);
+void report_kept(const struct krr_manifest *m);
 char *human_bytes(uint64_t bytes);
 
 #endif /* KRR_KRRCTL_H */

@@ -23,6 +23,18 @@ char *human_bytes(uint64_t bytes)
 	return krr_strf(i ? "%.1f %s" : "%.0f %s", v, units[i]);
 }
 
+/** report_kept() - a line on why the flight recorder kept it, if it did */
+void report_kept(const struct krr_manifest *m)
+{
+	if (!m->why)
+		return;
+	printf("kept for   %s, through %" PRIu64 " epochs", m->why, m->epochs);
+	if (m->border_pause_most_ms)
+		printf(", paused %" PRIu64 " ms (median), %" PRIu64 " ms (most) between them",
+		       m->border_pause_ms, m->border_pause_most_ms);
+	printf("\n");
+}
+
 static struct krr_symbols *symbols_for(const struct krr_recording *rec)
 {
 	__free_ptr char *vmlinux = krr_artifact_path(KRR_VMLINUX);

@@ -120,6 +120,10 @@ static void handle(void *ctx, struct port *port, uint32_t type, uint8_t *payload
 			port_reply(g->from, 0, "");
 		policy_stopped();
 		return;
+	case KRR_FR_ENDED:
+		policy_stopped();
+		port_reply(g->from, 0, "");
+		return;
 	case KRR_FR_KEEP:
 		do_keep(g, string_of(text, len));
 		return;

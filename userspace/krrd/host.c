@@ -18,6 +18,10 @@
 #include "vmm/options.h"
 #include "vmm/salvage.h"
 
+#define TICK_MS		50u
+#define HELLO_MS	2000u
+#define TELL_NS		60000000000ull	/* as long as krrctl may wait for the guest, and more */
+
 const char krrd_role[] = "--host";
 const char krrd_usage[] =
 	"usage: krrd --host NAME [options of \"krrctl vm start\"]\n"
@@ -47,11 +51,48 @@ static void leave_terminal(const struct krr_vm *vm)
 	dup2(log < 0 ? null : log, 2);
 }
 
+/* Told once, but krrctl may be talking to the guest: then once more. */
+struct going_on {
+	unsigned int asked;	/* of struct krr_outcome */
+	uint64_t until;		/* 0: nothing to tell */
+};
+
+static int tell_ended(const struct krr_vm *vm)
+{
+	struct krr_link *link = NULL;
+	int err = krr_link_open(vm->control, 0, &link);
+
+	if (!err)
+		err = krr_link_hello(link, HELLO_MS);
+	if (!err)
+		err = krr_link_request(link, KRR_FR_ENDED, NULL, NULL, KRR_HELLO_MS);
+	krr_link_close(link);
+	return err;
+}
+
+/* A recording has ended unasked: krrd in the guest begins the flight recorder again. */
+static void go_on(struct going_on *g, const struct krr_vm *vm, struct krr_recorder *rec)
+{
+	struct krr_outcome o;
+	int err;
+
+	krr_recorder_outcome(rec, &o);
+	if (o.go_ons != g->asked)
+		g->until = krr_now_ns() + TELL_NS;
+	g->asked = o.go_ons;
+	if (!g->until)
+		return;
+	err = tell_ended(vm);
+	if ((err != -EBUSY && err != -ETIMEDOUT) || krr_now_ns() > g->until)
+		g->until = 0;
+}
+
 /* @tell: pipe to the parent; gets one byte, the exit status of "vm start". */
 static int own_vm(const char *name, struct krr_machine *m, int tell)
 {
 	struct krr_recorder *rec = NULL;
 	struct krr_link *link = NULL;
+	struct going_on g = { 0 };
 	struct krr_vm vm;
 	uint8_t status;
 	int err;
@@ -63,8 +104,10 @@ static int own_vm(const char *name, struct krr_machine *m, int tell)
 	close(tell);
 	if (!err)
 		leave_terminal(&vm);
-	while (!err && !told_to_end && krr_vm_running(&vm))
-		krr_sleep_ms(50);
+	while (!err && !told_to_end && krr_vm_running(&vm)) {
+		go_on(&g, &vm, rec);
+		krr_sleep_ms(TICK_MS);
+	}
 	krr_recorder_end(rec, NULL);
 	krr_vm_destroy(&vm);
 	return status;

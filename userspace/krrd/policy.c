@@ -521,7 +521,7 @@ static int build(struct policy *p, char **text)
 	return err ? err : check_rules(p, text);
 }
 
-static int start(struct policy *p, const char *words, size_t len, char **text)
+static int load(struct policy *p, char **text)
 {
 	struct krr_watch watch[KRR_NR_SUBSYS];
 	size_t n = 0;
@@ -530,7 +530,7 @@ static int start(struct policy *p, const char *words, size_t len, char **text)
 	for (i = 0; i < KRR_NR_SUBSYS; i++)
 		if (p->wanted[i])
 			watch[n++] = (struct krr_watch){ krr_schema_by_id(i)->name, &p->rules[i] };
-	return krr_programs_start(watch, n, words, len, &p->programs, text);
+	return krr_programs_load(watch, n, &p->programs, text);
 }
 
 static void release(struct policy *p)
@@ -581,11 +581,14 @@ static int make(struct policy *p, char **words, char **text)
 		return err;
 	}
 	err = build(p, text);
+	/* what takes long comes first: while nothing is recorded yet, it is not slowed down */
+	if (!err)
+		err = load(p, text);
 	if (!err)
 		err = flight_begin(&p->flight, &before, text);
 	if (err)
 		return err;
-	err = start(p, packed, len, text);
+	err = krr_programs_attach(p->programs, packed, len, text);
 	if (err)
 		flight_restore(before);
 	return err;
@@ -750,9 +753,10 @@ static json_t *programs_status(void)
 	if (krr_programs_stats(active->programs, &stats, &n))
 		return list;
 	for (i = 0; i < n; i++)
-		json_array_append_new(list, json_pack("{s:s,s:I,s:I,s:I}", "name", stats[i].name,
+		json_array_append_new(list, json_pack("{s:s,s:I,s:I,s:I,s:I}", "name", stats[i].name,
 			"runs", (json_int_t)stats[i].runs, "ns", (json_int_t)stats[i].ns,
-			"misses", (json_int_t)stats[i].misses));
+			"misses", (json_int_t)stats[i].misses,
+			"verified_insns", (json_int_t)stats[i].verified));
 	return list;
 }
 
@@ -785,6 +789,7 @@ char *policy_status(void)
 			json_array_append_new(json_object_get(root, "subsys"),
 					      subsys_status(krr_schema_by_id(i)));
 	if (active) {
+		json_object_set_new(root, "flight_wanted", json_boolean(active->flight.wanted));
 		json_object_set_new(root, "programs", programs_status());
 		json_object_set_new(root, "missing",
 				    json_string(krr_programs_missing(active->programs)));

@@ -12,6 +12,7 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -41,7 +42,7 @@ struct program {
 struct object {
 	const char *subsys;
 	struct bpf_object *bpf;	/* until all is attached and pinned */
-	int counts;		/* map */
+	int counts, policy;	/* maps */
 	struct program *prog;
 	size_t nr;
 };
@@ -98,6 +99,41 @@ static int keep_said(enum libbpf_print_level level, const char *fmt, va_list arg
 	return n;
 }
 
+/* --- the kernel's types -------------------------------------------------------------- */
+
+/*
+ * libbpf reads them anew for each object, which is a good part of the time that enable
+ * takes.  It has no way to be given them, so the linker puts these in front of its own
+ * functions (--wrap): while an object is loaded there is one copy, which is ours.
+ */
+static struct btf *kernel_btf;
+
+struct btf *__real_btf__load_vmlinux_btf(void);
+void __real_btf__free(struct btf *btf);
+struct btf *__wrap_btf__load_vmlinux_btf(void);
+void __wrap_btf__free(struct btf *btf);
+
+struct btf *__wrap_btf__load_vmlinux_btf(void)
+{
+	if (!kernel_btf)
+		kernel_btf = __real_btf__load_vmlinux_btf();
+	return kernel_btf;
+}
+
+void __wrap_btf__free(struct btf *btf)
+{
+	if (btf != kernel_btf)
+		__real_btf__free(btf);
+}
+
+static void forget_kernel_btf(void)
+{
+	__real_btf__free(kernel_btf);
+	kernel_btf = NULL;
+}
+
+/* --- objects ------------------------------------------------------------------------- */
+
 static const void *bytes_of(const char *subsys, size_t *len)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
@@ -110,7 +146,7 @@ static struct object *add_object(struct krr_programs *p, const char *subsys)
 {
 	struct object *o = &p->object[p->nr++];
 
-	*o = (struct object){ .subsys = subsys, .counts = -1 };
+	*o = (struct object){ .subsys = subsys, .counts = -1, .policy = -1 };
 	return o;
 }
 
@@ -138,7 +174,7 @@ bool krr_programs_known(const char *subsys)
 }
 
 /* Sections are named KIND/TARGET. */
-static bool target_exists(const struct btf *kernel, const struct bpf_program *prog)
+static bool target_exists(const struct bpf_program *prog)
 {
 	const char *section = bpf_program__section_name(prog), *slash = strchr(section, '/');
 	__free_ptr char *type = NULL;
@@ -146,9 +182,17 @@ static bool target_exists(const struct btf *kernel, const struct bpf_program *pr
 	if (!slash)
 		return true;
 	if (strncmp(section, "tp_btf/", 7))
-		return btf__find_by_name_kind(kernel, slash + 1, BTF_KIND_FUNC) > 0;
+		return btf__find_by_name_kind(kernel_btf, slash + 1, BTF_KIND_FUNC) > 0;
 	type = krr_strf("btf_trace_%s", slash + 1);
-	return btf__find_by_name_kind(kernel, type, BTF_KIND_TYPEDEF) > 0;
+	return btf__find_by_name_kind(kernel_btf, type, BTF_KIND_TYPEDEF) > 0;
+}
+
+/* Descriptors of our own, so that libbpf's bookkeeping can go. Return: or -errno. */
+static int keep(int fd)
+{
+	int mine = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	return mine < 0 ? -errno : mine;
 }
 
 static void note_missing(struct krr_programs *p, const struct bpf_program *prog)
@@ -160,20 +204,35 @@ static void note_missing(struct krr_programs *p, const struct bpf_program *prog)
 	p->missing = all;
 }
 
-static int write_policy(const struct object *o, const struct krr_policy *policy)
+static int keep_map(const struct object *o, const char *name, int *fd)
 {
-	static const struct krr_policy none;
-	struct bpf_map *map = bpf_object__find_map_by_name(o->bpf, "policy");
-	uint32_t zero = 0;
+	const struct bpf_map *map = bpf_object__find_map_by_name(o->bpf, name);
 
-	if (!map)
-		return -ENOENT;
-	return bpf_map__update_elem(map, &zero, sizeof(zero), policy ? policy : &none,
-				    sizeof(none), BPF_ANY);
+	*fd = map ? keep(bpf_map__fd(map)) : -ENOENT;
+	return *fd < 0 ? *fd : 0;
 }
 
-static int load(struct krr_programs *p, struct object *o, const struct krr_policy *policy,
-		const struct btf *kernel)
+static int write_policy(const struct object *o, const struct krr_policy *policy)
+{
+	static const struct krr_policy all;
+	uint32_t zero = 0;
+
+	return bpf_map_update_elem(o->policy, &zero, policy ? policy : &all, BPF_ANY) ? -errno : 0;
+}
+
+/* From now on its programs log nothing, although they still run: no value equals any of none. */
+static void hush(const struct object *o)
+{
+	static const struct krr_policy nothing = {
+		.nr_filters = 1,
+		.filter[0] = { .nr_clauses = 1, .clause[0] = { .size = 8, .op = KRR_IS_EQUAL } },
+	};
+
+	if (o->policy >= 0)
+		write_policy(o, &nothing);
+}
+
+static int load(struct krr_programs *p, struct object *o, const struct krr_policy *policy)
 {
 	__free_ptr char *name = krr_strf("krr_%s", o->subsys);
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name);
@@ -188,21 +247,17 @@ static int load(struct krr_programs *p, struct object *o, const struct krr_polic
 	if (!o->bpf)
 		return -errno;
 	bpf_object__for_each_program(prog, o->bpf) {
-		if (target_exists(kernel, prog))
+		if (target_exists(prog))
 			continue;
 		note_missing(p, prog);
 		bpf_program__set_autoload(prog, false);
 	}
 	err = bpf_object__load(o->bpf);
+	if (!err)
+		err = keep_map(o, "counts", &o->counts);
+	if (!err)
+		err = keep_map(o, "policy", &o->policy);
 	return err ? err : write_policy(o, policy);
-}
-
-/* Descriptors of our own, so that libbpf's bookkeeping can go. Return: or -errno. */
-static int keep(int fd)
-{
-	int mine = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-
-	return mine < 0 ? -errno : mine;
 }
 
 static int attach_one(struct object *o, const struct bpf_program *prog)
@@ -220,15 +275,9 @@ static int attach_one(struct object *o, const struct bpf_program *prog)
 
 static int attach(struct object *o)
 {
-	const struct bpf_map *counts = bpf_object__find_map_by_name(o->bpf, "counts");
 	struct bpf_program *prog;
 	int err = 0;
 
-	if (!counts)
-		return -ENOENT;
-	o->counts = keep(bpf_map__fd(counts));
-	if (o->counts < 0)
-		return o->counts;
 	bpf_object__for_each_program(prog, o->bpf)
 		if (!err && bpf_program__autoload(prog))
 			err = attach_one(o, prog);
@@ -241,6 +290,8 @@ static int pin_object(const char *set, const struct object *o)
 
 	if (!err)
 		err = pins_put(set, o->subsys, "map", "counts", o->counts);
+	if (!err)
+		err = pins_put(set, o->subsys, "map", "policy", o->policy);
 	for (size_t i = 0; !err && i < o->nr; i++) {
 		err = pins_put(set, o->subsys, "prog", o->prog[i].name, o->prog[i].fd);
 		if (!err)
@@ -280,26 +331,6 @@ static int pin(struct krr_programs *p, const char *words, size_t len)
 	return err ? err : pins_activate(p->set);
 }
 
-/* Nothing is attached before everything has been loaded. */
-static int start(struct krr_programs *p, const struct krr_watch *watch, size_t nr,
-		 const char **failed)
-{
-	struct btf *kernel = btf__load_vmlinux_btf();
-	int err = kernel ? 0 : -ENOENT;
-
-	*failed = "the guest kernel has no BTF, boot one made by make kernel";
-	for (size_t i = 0; !err && i < nr; i++) {
-		*failed = watch[i].subsys;
-		err = load(p, add_object(p, watch[i].subsys), watch[i].policy, kernel);
-	}
-	for (size_t i = 0; !err && i < nr; i++) {
-		*failed = watch[i].subsys;
-		err = attach(&p->object[i]);
-	}
-	btf__free(kernel);
-	return err;
-}
-
 static void unload(struct krr_programs *p)
 {
 	for (size_t i = 0; i < p->nr; i++) {
@@ -320,43 +351,76 @@ static struct krr_programs *new_programs(void)
 	return p;
 }
 
+/* The end of krr_programs_load() and _attach(). */
+static int told(int err, const char *failed, char **why)
+{
+	__free_ptr char *verifier = NULL;
+
+	if (!err)
+		return 0;
+	verifier = krr_verifier_says(said);
+	*why = krr_strf("%s: %s%s", failed, strerror(-err), verifier);
+	return err == -ENOENT ? err : -EIO;	/* nothing that the options could help */
+}
+
 /**
- * krr_programs_start() - load, attach and pin the programs of some subsystems
+ * krr_programs_load() - load the programs of some subsystems
  * @watch: the subsystems; their names are kept by address
  * @nr: how many
- * @words: what krr_programs_adopt() is to give back
- * @len: bytes of it
- * @out: the programs, for krr_programs_stop()
+ * @out: the programs, for krr_programs_attach() and krr_programs_stop()
  * @why: on failure the reason, for free()
  *
- * All are attached, or none.  From then on a restarted krrd adopts these, and not
- * those that were started before.
+ * The kernel verifies them, which takes its time; they do not run yet.
  *
  * Return: 0; -ENOENT: there is no such subsystem, or no BTF; -EIO: the kernel refused.
  */
-int krr_programs_start(const struct krr_watch *watch, size_t nr, const char *words, size_t len,
-		       struct krr_programs **out, char **why)
+int krr_programs_load(const struct krr_watch *watch, size_t nr, struct krr_programs **out, char **why)
 {
 	struct krr_programs *p = new_programs();
-	const char *failed;
-	int err;
+	const char *failed = "the guest kernel has no BTF, boot one made by make kernel";
+	int err = __wrap_btf__load_vmlinux_btf() ? 0 : -ENOENT;
 
 	*why = NULL;
-	err = start(p, watch, nr, &failed);
+	for (size_t i = 0; !err && i < nr; i++) {
+		failed = watch[i].subsys;
+		err = load(p, add_object(p, watch[i].subsys), watch[i].policy);
+	}
+	err = told(err, failed, why);
+	if (err)
+		krr_programs_stop(p);
+	else
+		*out = p;
+	forget_kernel_btf();
+	return err;
+}
+
+/**
+ * krr_programs_attach() - attach and pin what has been loaded
+ * @p: programs, for krr_programs_stop() also after an error
+ * @words: what krr_programs_adopt() is to give back
+ * @len: bytes of it
+ * @why: on failure the reason, for free()
+ *
+ * From then on a restarted krrd adopts these, and not those that were started before.
+ *
+ * Return: 0; -ENOENT or -EIO: the kernel refused.
+ */
+int krr_programs_attach(struct krr_programs *p, const char *words, size_t len, char **why)
+{
+	const char *failed = "";
+	int err = 0;
+
+	*why = NULL;
+	for (size_t i = 0; !err && i < p->nr; i++) {
+		failed = p->object[i].subsys;
+		err = attach(&p->object[i]);
+	}
 	if (!err) {
 		failed = "pins in " KRR_PINS;
 		err = pin(p, words, len);
 	}
 	unload(p);
-	if (err) {
-		__free_ptr char *verifier = krr_verifier_says(said);
-
-		*why = krr_strf("%s: %s%s", failed, strerror(-err), verifier);
-		krr_programs_stop(p);
-		return err == -ENOENT ? err : -EIO;	/* nothing that the options could help */
-	}
-	*out = p;
-	return 0;
+	return told(err, failed, why);
 }
 
 /* --- pinned ones ------------------------------------------------------------------- */
@@ -399,7 +463,11 @@ static int adopt_object(struct krr_programs *p, const char *subsys)
 	a.o->counts = pins_get(p->set, subsys, "map", "counts");
 	if (a.o->counts < 0)
 		return a.o->counts;
-	return value_size(a.o->counts) == sizeof(struct krr_counts) ? 0 : -EPROTO;
+	a.o->policy = pins_get(p->set, subsys, "map", "policy");
+	if (a.o->policy < 0)
+		return a.o->policy;
+	return value_size(a.o->counts) == sizeof(struct krr_counts) &&
+	       value_size(a.o->policy) == sizeof(struct krr_policy) ? 0 : -EPROTO;
 }
 
 static int adopt_text(struct krr_programs *p, char **words, size_t *len)
@@ -431,7 +499,7 @@ static int adopt_text(struct krr_programs *p, char **words, size_t *len)
 /**
  * krr_programs_adopt() - take over what a krrd before this one attached
  * @out: the programs, also after an error, for krr_programs_stop(); NULL: none are there
- * @words: as krr_programs_start() had them, freed by free(); NULL: they are lost
+ * @words: as krr_programs_attach() had them, freed by free(); NULL: they are lost
  * @len: bytes of it
  *
  * Return: 0 or -errno.
@@ -460,33 +528,88 @@ int krr_programs_adopt(struct krr_programs **out, char **words, size_t *len)
 	return err;
 }
 
-static void close_all(struct object *o)
+/*
+ * To detach a program from a function takes the kernel some 50 ms, in which it waits for
+ * all tasks.  krrd does not wait with it.
+ */
+struct closing {
+	size_t nr;
+	int fd[];
+};
+
+static void *close_all(void *arg)
 {
+	struct closing *c = arg;
+
+	while (c->nr)
+		close(c->fd[--c->nr]);
+	free(c);
+	return NULL;
+}
+
+/* SIGIO is for ppoll() in the thread that has it blocked otherwise; so has the new one. */
+static void close_aside(struct closing *c)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	if (pthread_create(&thread, &attr, close_all, c))
+		close_all(c);
+	pthread_attr_destroy(&attr);
+}
+
+static void let_go(struct closing *c, int fd)
+{
+	if (fd >= 0)
+		c->fd[c->nr++] = fd;
+}
+
+static void forget_object(struct object *o, struct closing *c)
+{
+	hush(o);
+	let_go(c, o->counts);
+	let_go(c, o->policy);
 	while (o->nr) {
 		struct program *prog = &o->prog[--o->nr];
 
-		if (prog->link >= 0)
-			close(prog->link);
-		if (prog->fd >= 0)
-			close(prog->fd);
+		let_go(c, prog->fd);
+		let_go(c, prog->link);
 		free(prog->name);
 	}
-	if (o->counts >= 0)
-		close(o->counts);
 	free(o->prog);
+}
+
+static size_t descriptors(const struct krr_programs *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->nr; i++)
+		n += 2 + 2 * p->object[i].nr;
+	return n;
 }
 
 /**
  * krr_programs_stop() - detach and unload
- * @p: from krr_programs_start(), or NULL
+ * @p: from krr_programs_load() or krr_programs_adopt(), or NULL
+ *
+ * They log nothing from now on; that they are gone may take seconds.
  */
 void krr_programs_stop(struct krr_programs *p)
 {
+	struct closing *c;
+
 	if (!p)
 		return;
-	pins_drop(p->set);
+	c = calloc(1, sizeof(*c) + descriptors(p) * sizeof(*c->fd));
+	if (!c)
+		abort();
+	unload(p);
 	while (p->nr)
-		close_all(&p->object[--p->nr]);
+		forget_object(&p->object[--p->nr], c);
+	pins_drop(p->set);
+	close_aside(c);
 	free(p->set);
 	free(p->missing);
 	free(p);
@@ -546,6 +669,7 @@ static int program_stat(const struct program *prog, struct krr_program_stat *sta
 		.runs = info.run_cnt,
 		.ns = info.run_time_ns,
 		.misses = info.recursion_misses,
+		.verified = info.verified_insns,
 	};
 	return 0;
 }

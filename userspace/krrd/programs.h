@@ -21,13 +21,15 @@ struct krr_program_stat {
 	const char *name;	/* lives as long as the programs do */
 	uint64_t runs, ns;	/* since krr_programs_measure() */
 	uint64_t misses;	/* not run, since it ran on this CPU already */
+	uint32_t verified;	/* instructions that the verifier looked at: what loading cost */
 };
 
 struct krr_programs;
 
 bool krr_programs_known(const char *subsys);
-int krr_programs_start(const struct krr_watch *watch, size_t nr, const char *words, size_t len,
-		       struct krr_programs **out, char **why);
+int krr_programs_load(const struct krr_watch *watch, size_t nr, struct krr_programs **out,
+		      char **why);
+int krr_programs_attach(struct krr_programs *p, const char *words, size_t len, char **why);
 int krr_programs_adopt(struct krr_programs **out, char **words, size_t *len);
 void krr_programs_stop(struct krr_programs *p);
 const char *krr_programs_missing(const struct krr_programs *p);

@@ -55,6 +55,8 @@ static const struct field fields[] = {
 	F(TEXT, why, false),
 	F(FLAG, flight, false),
 	F(NUMBER, epochs, false),
+	F(NUMBER, border_pause_ms, false),
+	F(NUMBER, border_pause_most_ms, false),
 	F(NUMBER, start_pause_ms, false),
 	F(NUMBER, end_pause_ms, false),
 	F(NUMBER, duration_ms, false),

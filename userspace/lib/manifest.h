@@ -63,7 +63,8 @@ struct krr_manifest {
 	bool complete;		/* false: cut off, there is no end.ram */
 	char *stop_reason, *message;
 	char *why;		/* the flight recorder kept it; NULL otherwise */
-	uint64_t epochs;	/* that it goes through, if so */
+	uint64_t epochs;	/* that it goes through, if so; the VM stood still between them: */
+	uint64_t border_pause_ms, border_pause_most_ms;	/* median, longest; 0: not known */
 	uint64_t start_pause_ms, end_pause_ms, duration_ms;
 	uint64_t throttled, handovers, windows;
 	uint64_t lock_wait_us;	/* of all CPUs, for the RR lock */

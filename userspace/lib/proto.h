@@ -40,6 +40,7 @@ enum krr_frame_type {
 	KRR_FR_POLICY,		/* what is enabled, and what it counted: JSON */
 	KRR_FR_SUBSYS,		/* what could be enabled: JSON */
 	KRR_FR_KEEP,		/* string: ms, or 0 for all, and why */
+	KRR_FR_ENDED,		/* a recording has, and nobody in the guest asked for that */
 
 	/* guest to host */
 	KRR_FR_HELLO_OK = 64,	/* the 8 bytes, then "key=value\n" lines: who it is */

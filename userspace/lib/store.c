@@ -242,6 +242,19 @@ int krr_recording_create(const char *name, struct krr_recording *rec)
 	return err;
 }
 
+/*
+ * Its maker may have sealed or removed it after we had opened it, and before the lock was
+ * ours.
+ */
+static int still_there(const struct krr_recording *rec, int store, const char *dir)
+{
+	struct stat here, there;
+
+	if (fstat(rec->dirfd, &here) < 0 || fstatat(store, dir, &there, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	return here.st_dev == there.st_dev && here.st_ino == there.st_ino ? 0 : -ENOENT;
+}
+
 /**
  * krr_recording_adopt() - take over NAME.incomplete whose maker died
  * @name: of it
@@ -260,7 +273,9 @@ int krr_recording_adopt(const char *name, struct krr_recording *rec)
 		return store;
 	if (!err)
 		err = open_dir(rec, store, dir);
-	return err ? err : lock_dir(rec);
+	if (!err)
+		err = lock_dir(rec);
+	return err ? err : still_there(rec, store, dir);
 }
 
 static int sum_file(const struct krr_recording *rec, enum krr_file f, char sum[KRR_SUM_TEXT])
@@ -387,6 +402,18 @@ int krr_recording_open(const char *name, struct krr_recording *rec)
 	return err;
 }
 
+/* Out of the way first: nobody adopts what has a part left and no lock. */
+static int remove_locked(const struct krr_recording *rec, int store)
+{
+	__free_ptr char *dir = krr_strf("%s" KRR_INCOMPLETE, rec->name);
+	__free_ptr char *gone = krr_strf(".gone-%s", rec->name);
+
+	krr_remove_tree(store, gone);
+	if (renameat(store, dir, store, gone) < 0)
+		return -errno;
+	return krr_remove_tree(store, gone);
+}
+
 /**
  * krr_recording_remove() - delete a recording, also an incomplete one
  * @name: of it
@@ -408,7 +435,7 @@ int krr_recording_remove(const char *name)
 		return krr_remove_tree(store, name);
 	err = krr_recording_adopt(name, &rec);
 	if (!err)
-		err = krr_remove_tree(store, dir);
+		err = remove_locked(&rec, store);
 	else if (err == -EWOULDBLOCK)
 		krr_err("\"%s\" is being recorded; stop that first", name);
 	else
@@ -420,11 +447,10 @@ int krr_recording_remove(const char *name)
 /** krr_recording_discard() - delete one that was begun and came to nothing */
 void krr_recording_discard(struct krr_recording *rec)
 {
-	__free_ptr char *dir = krr_strf("%s" KRR_INCOMPLETE, rec->name);
 	__close_fd int store = krr_store_open();
 
 	if (store >= 0 && rec->dirfd >= 0)
-		krr_remove_tree(store, dir);
+		remove_locked(rec, store);
 	krr_recording_close(rec);
 }
 

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -82,6 +83,19 @@ char *krr_hex(const uint8_t *bytes, size_t len)
 		s[i] = digits[bytes[i / 2] >> (i & 1 ? 0 : 4) & 15];
 	s[2 * len] = '\0';
 	return s;
+}
+
+/**
+ * krr_set_text() - put a copy of a text into the place of the one there is
+ * @field: NULL, or for free()
+ * @value: text, or NULL
+ */
+void krr_set_text(char **field, const char *value)
+{
+	char *copy = value ? krr_strf("%s", value) : NULL;
+
+	free(*field);
+	*field = copy;
 }
 
 /**
@@ -311,14 +325,17 @@ int krr_remove_tree(int dirfd, const char *name)
 	return err;
 }
 
-/** krr_write_full() - write all of it, or return -errno */
-int krr_write_full(int fd, const void *buf, size_t len)
+static ssize_t put_some(int fd, const void *buf, size_t len, bool is_socket)
 {
-	const char *p = buf;
+	return is_socket ? send(fd, buf, len, MSG_NOSIGNAL) : write(fd, buf, len);
+}
+
+static int put_all(int fd, const char *p, size_t len, bool is_socket)
+{
 	ssize_t n;
 
 	while (len) {
-		n = write(fd, p, len);
+		n = put_some(fd, p, len, is_socket);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -327,6 +344,18 @@ int krr_write_full(int fd, const void *buf, size_t len)
 		len -= (size_t)n;
 	}
 	return 0;
+}
+
+/** krr_write_full() - write all of it, or return -errno */
+int krr_write_full(int fd, const void *buf, size_t len)
+{
+	return put_all(fd, buf, len, false);
+}
+
+/** krr_send_full() - the same for a socket: -EPIPE, and no signal, when the other side hung up */
+int krr_send_full(int fd, const void *buf, size_t len)
+{
+	return put_all(fd, buf, len, true);
 }
 
 static ssize_t read_all(int fd, void *buf, size_t len, off_t at, bool seek)

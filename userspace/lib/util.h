@@ -60,6 +60,7 @@ char *krr_strf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 char *krr_utc_now(const char *format);
 char *krr_printable(const char *field, size_t room);
 char *krr_hex(const uint8_t *bytes, size_t len);
+void krr_set_text(char **field, const char *value);
 
 int krr_exit_code(int err);
 
@@ -75,6 +76,7 @@ int krr_private_dir(const char *path);
 int krr_remove_tree(int dirfd, const char *name);
 
 int krr_write_full(int fd, const void *buf, size_t len);
+int krr_send_full(int fd, const void *buf, size_t len);
 ssize_t krr_read_full(int fd, void *buf, size_t len);
 ssize_t krr_pread_full(int fd, void *buf, size_t len, off_t at);
 char *krr_read_file_at(int dirfd, const char *name, size_t limit);
