@@ -14,6 +14,9 @@
 #				4 points: a guest program is recorded on one vCPU and
 #				on two, verified, and replayed once more; 6 points with
 #				options of krrctl run that give it a device to use
+#	record_module PROGRAM "ARGUMENTS"
+#				the plan, and 6 points: the same for a program that loads
+#				a module of the kernel
 #
 # Output of each command goes to $work/N.out; it is shown if the point fails,
 # and the folder is then kept.
@@ -112,6 +115,17 @@ record_program() {
 		[ $# -eq 0 ] || lacks "skipped" "$program on $smp vCPU: had its device"
 		ok "$program on $smp vCPU: replayed again" "$krrctl" replay "$rec"
 	done
+}
+
+# those of another kernel cannot be loaded
+record_module() {
+	program=$1
+	if [ -n "${KRR_KERNEL:-}" ] && [ -z "${KRR_MODULES:-}" ]; then
+		echo "1..0 # SKIP KRR_KERNEL names a kernel, and KRR_MODULES no modules of it"
+		exit
+	fi
+	plan 6
+	record_program "$program" "$2" --share "${KRR_MODULES:-$O/kernel/modules}:modules"
 }
 
 skip_rest() {

@@ -182,18 +182,32 @@ static bool too_soon(struct krr_keeper *k, const char *name)
 	return false;
 }
 
-static void see_rule(struct krr_keeper *k, const struct krr_event *ev)
+/**
+ * krr_event_mark() - what a rule that was hit has left in the log
+ * @ev: annotation, its data still valid
+ * @mark: result; what the record does not hold is 0
+ *
+ * Return: false if it is another annotation.
+ */
+bool krr_event_mark(const struct krr_event *ev, struct krr_mark *mark)
 {
-	struct krr_mark mark = { 0 };
-	__free_ptr char *name = NULL, *why = NULL;
 	const uint8_t *record;
 	uint32_t subsys;
 	int len = krr_event_annotation(ev, &subsys, &record);
 
+	memset(mark, 0, sizeof(*mark));
 	if (len < 0 || subsys != KRR_SUBSYS_MARK)
-		return;
-	memcpy(&mark, record, (size_t)len < sizeof(mark) ? (size_t)len : sizeof(mark));
-	if (!(mark.action & KRR_ACT_KEEP))
+		return false;
+	memcpy(mark, record, (size_t)len < sizeof(*mark) ? (size_t)len : sizeof(*mark));
+	return true;
+}
+
+static void see_rule(struct krr_keeper *k, const struct krr_event *ev)
+{
+	struct krr_mark mark;
+	__free_ptr char *name = NULL, *why = NULL;
+
+	if (!krr_event_mark(ev, &mark) || !(mark.action & KRR_ACT_KEEP))
 		return;
 	name = krr_printable(mark.name, sizeof(mark.name));
 	if (too_soon(k, name)) {

@@ -10,6 +10,7 @@
 #include "vmm/vm.h"
 
 struct krr_keeper;
+struct krr_mark;	/* bpf/records.h */
 
 int krr_keeper_new(struct krr_vm *vm, const struct krr_recording *rec, const struct krr_ram *ram,
 		   off_t console, struct krr_keeper **out);
@@ -25,5 +26,7 @@ bool krr_keeper_pending(const struct krr_keeper *k);
 int krr_keeper_end(struct krr_keeper *k, const char *label, const char *stop_reason,
 		   const char *message, bool parked, off_t console, char **name);
 void krr_keeper_free(struct krr_keeper *k);
+
+bool krr_event_mark(const struct krr_event *ev, struct krr_mark *mark);
 
 #endif /* KRR_VMM_KEEPER_H */

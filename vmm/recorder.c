@@ -170,15 +170,10 @@ static int open_log(struct krr_recorder *r, uint32_t epoch, bool flight)
 static void see_stop(void *arg, const struct krr_event *ev)
 {
 	struct krr_recorder *r = arg;
-	struct krr_mark mark = { 0 };
-	const uint8_t *record;
-	uint32_t subsys;
-	int len = krr_event_annotation(ev, &subsys, &record);
+	struct krr_mark mark;
 
-	if (len < 0 || subsys != KRR_SUBSYS_MARK)
-		return;
-	memcpy(&mark, record, (size_t)len < sizeof(mark) ? (size_t)len : sizeof(mark));
-	r->ruled |= mark.action & KRR_ACT_STOP;
+	if (krr_event_mark(ev, &mark))
+		r->ruled |= mark.action & KRR_ACT_STOP;
 }
 
 /* The snapshot is there: what goes on from it. */
