@@ -20,7 +20,7 @@ for smp in 1 2; do
 	ok "all features on $smp vCPU: replayed again" "$krrctl" replay cpu-$smp
 done
 ok "a recording says what its CPU was" "$krrctl" info cpu-1
-says ",+avx,+avx2," "by its features"
+says ",+avx2," "by its features"
 exits 2 "a feature that there is not" "$krrctl" run --cpu +aes,+rdran -- true
 says '"+rdran": expected +FEATURE' "is named"
 exits 2 "one that cannot be recorded" "$krrctl" vm start none --cpu +fsgsbase
