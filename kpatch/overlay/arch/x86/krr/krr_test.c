@@ -378,6 +378,30 @@ static void shapes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, r->hdr->events, 4);
 }
 
+/* Bytes that are made in the ring: their length comes last, and may need a second byte. */
+static void made_in_place(struct kunit *test)
+{
+	static const u32 lens[] = { 0, 1, 127, 128, 129, 300 };
+	struct rig *r = test->priv;
+	u8 bytes[300], *p;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(bytes); i++)
+		bytes[i] = 7 * i + 1;
+	for (i = 0; i < ARRAY_SIZE(lens); i++) {
+		p = krr_put_open(KRR_EV_ENTRY, SITE, ARRAY_SIZE(bytes));
+		KUNIT_ASSERT_NOT_NULL(test, p);
+		memcpy(p, bytes, lens[i]);
+		krr_put_close(p, p + lens[i]);
+	}
+	KUNIT_EXPECT_EQ(test, r->g->events, ARRAY_SIZE(lens));
+
+	replay_from(r, 0);
+	for (i = 0; i < ARRAY_SIZE(lens); i++)
+		expect_bytes(test, krr_take(KRR_EV_ENTRY, SITE), bytes, lens[i]);
+	KUNIT_EXPECT_EQ(test, r->g->pos_tail, r->hdr->head);
+}
+
 /* Of the shape without payload there is no event yet, but it can be skipped. */
 static void empty_shape(struct kunit *test)
 {
@@ -787,6 +811,7 @@ static struct kunit_case krr_cases[] = {
 	KUNIT_CASE(fingerprints),
 	KUNIT_CASE(position_deltas),
 	KUNIT_CASE(shapes),
+	KUNIT_CASE(made_in_place),
 	KUNIT_CASE(empty_shape),
 	KUNIT_CASE(event_waited_for),
 	KUNIT_CASE(wrap),
