@@ -93,7 +93,7 @@ check-full: setup
 	$(Q)tests/setup.sh $(FUZZ_PACKAGES)
 	$(Q)$(MAKE) --no-print-directory fuzz selftests soak soak-flight
 	$(Q)KRR_KERNEL=$(KERNEL_DEBUG)/bzImage KRR_VMLINUX=$(KERNEL_DEBUG)/vmlinux \
-		tests/soak --smp 2 --count 5 --mem 1G
+		tests/soak --smp 2 --count 5 --mem 1G --boot-timeout 400
 
 demo: setup
 	$(Q)$(MAKE) --no-print-directory do-demo
