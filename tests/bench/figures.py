@@ -59,7 +59,7 @@ class Raw:
     def _take(self, line):
         what = line.pop('what')
         if what == 'machine':
-            self.machine = line
+            self.machine = self.machine or line
         elif what == 'options':
             self.options = line
         elif what == 'end':
@@ -72,6 +72,16 @@ class Raw:
             self.pauses.append(line)
         elif what == 'failure':
             self.failures.append(line)
+
+    def rounds(self, vcpus):
+        """How many there were with so many vCPUs."""
+        return max((n for where, r in self.runs.items() if where[0] == vcpus for n in r),
+                   default=0)
+
+    def slow(self, seconds):
+        """(vCPUs, load, configuration) of what took longer than that."""
+        return {(vcpus, load, config) for (vcpus, config, load), r in self.runs.items()
+                if any(x['seconds'] > seconds for x in r.values())}
 
     def seconds(self, *where):
         return spread(r['seconds'] for r in self.runs[where].values())
@@ -191,6 +201,7 @@ def _results(raw, loads, configs):
             of_load[load.name] = {
                 c: {'seconds': raw.seconds(vcpus, c, load.name),
                     'ratio': raw.ratio(vcpus, c, 'plain', load.name),
+                    'over_record': raw.ratio(vcpus, c, 'record', load.name),
                     'p99_us': raw.value('p99_us', vcpus, c, load.name),
                     'log_bytes': raw.value('log_bytes', vcpus, c, load.name)}
                 for c in configs if raw.runs[vcpus, c, load.name]}
@@ -209,15 +220,15 @@ def _recordings(raw, loads, names):
     return out
 
 
-def _means(raw, loads, configs):
-    """Geometric means of the ratios to "plain", by vCPUs, class and configuration."""
+def _means(raw, loads, configs, to='plain'):
+    """Geometric means of the ratios, by vCPUs, class and configuration."""
     out = {}
     for vcpus in raw.options['smp']:
         of_class = out.setdefault(str(vcpus), {})
         for kind in ('all',) + tuple(k for k in tables.CLASSES if k != 'delay'):
             of_class[kind] = {}
             for c in configs:
-                ratios = [raw.ratio(vcpus, c, 'plain', x.name)
+                ratios = [raw.ratio(vcpus, c, to, x.name)
                           for x in tables.selected(kind, loads)]
                 ratios = [r['median'] for r in ratios if r]
                 if ratios:
@@ -236,7 +247,9 @@ def make(path):
         'loads': {x.name: {'class': x.kind, 'command': x.command,
                            'work': raw.options['work'][x.name]} for x in loads},
         'results': _results(raw, loads, configs),
+        'rounds': {str(n): raw.rounds(n) for n in raw.options['smp']},
         'means': _means(raw, loads, configs),
+        'means_over_record': _means(raw, loads, configs, 'record'),
         'recordings': _recordings(raw, loads, tables.kinds()),
         'pause': {'start_ms': spread(x['start_ms'] for x in raw.pauses),
                   'end_ms': spread(x['end_ms'] for x in raw.pauses)},

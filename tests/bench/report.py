@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 
+import tables
 
 NONE = '-'
 
@@ -83,7 +84,8 @@ class Report:
         if self.doc['options']['quick']:
             parts.append(self.goals('Bounds', 'bounds'))
         for vcpus in self.doc['results']:
-            parts += [self.ratios(vcpus), self.seconds(vcpus), self.recordings(vcpus),
+            parts += [self.ratios(vcpus), self.annotations(vcpus), self.seconds(vcpus),
+                      self.recordings(vcpus),
                       self.lock(vcpus), self.kinds(vcpus)]
         parts += [self.delay(), self.pause(), self.failures()]
         return ''.join(parts)
@@ -96,7 +98,9 @@ class Report:
                 ['date, commit', '%s, %s' % (m['date'], m['commit'][:12] + m['commit'][40:])],
                 ['load of the host', '%s before, %s after' % (number(m.get('load_before')),
                                                               number(m.get('load_after')))],
-                ['rounds', '%d, guests of %s' % (o['rounds'], o['mem'])]]
+                ['rounds', ', '.join('%d with %s vCPU' % (n, v)
+                                     for v, n in self.doc['rounds'].items())],
+                ['guests', o['mem']]]
         names = [[name, text] for name, text in self.doc['configs'].items()]
         return (self.form.heading('Measured on') + self.form.table(['what', ''], rows, 2) +
                 self.form.heading('Configurations') + self.form.table(['name', ''], names, 2))
@@ -137,6 +141,19 @@ class Report:
                 self.form.plot(self.prefix + 'ratios-%s.png' % vcpus, 'ratios') +
                 (self.form.plot(self.prefix + 'whole-%s.png' % vcpus, 'ratios of the whole VM')
                  if 'whole' in configs else ''))
+
+    def annotations(self, vcpus):
+        """What the programs of each subsystem add to a recording."""
+        configs = [c for c in self._configs(vcpus) if c in tables.SUBSYSTEMS]
+        if not configs:
+            return ''
+        rows = [[name] + [spread(r.get(c, {}).get('over_record')) for c in configs]
+                for name, r in self.doc['results'][vcpus].items()
+                if self.doc['loads'][name]['class'] != 'delay']
+        means = self.doc['means_over_record'][vcpus]['all']
+        rows.append(['mean, all'] + [number(means.get(c)) for c in configs])
+        return (self.form.heading('Annotated recordings over plain ones, %s vCPU' % vcpus) +
+                self.form.table(['load'] + configs, rows))
 
     def seconds(self, vcpus):
         configs = self._configs(vcpus)
