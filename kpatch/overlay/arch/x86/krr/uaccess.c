@@ -253,7 +253,7 @@ noinstr u64 krr_c_uatomic_replay(u64 old, u64 seen, u64 new, u32 size, u64 site)
  */
 noinstr bool krr_skip_fault(struct pt_regs *regs, unsigned long address)
 {
-	if (!krr_replaying() || regs->ip != (u64)krr_poke_site)
+	if (!krr_replaying() || regs->ip < (u64)krr_poke_site || regs->ip >= (u64)krr_poke_end)
 		return false;
 	regs->ip = (u64)krr_poke_end;
 	return true;

@@ -442,13 +442,19 @@ SYM_FUNC_END(krr_cmpxchg_user4)
  */
 SYM_FUNC_START(krr_poke)
 	movq	%rdx, %rcx
+	shrq	$3, %rcx
+	andl	$7, %edx
 	ASM_STAC
 SYM_INNER_LABEL(krr_poke_site, SYM_L_GLOBAL)
+	rep movsq
+	movl	%edx, %ecx
+.Lpoke_bytes:
 	rep movsb
 SYM_INNER_LABEL(krr_poke_end, SYM_L_GLOBAL)
 	ASM_CLAC
 	RET
 	_ASM_EXTABLE_UA(krr_poke_site, krr_poke_end)
+	_ASM_EXTABLE_UA(.Lpoke_bytes, krr_poke_end)
 SYM_FUNC_END(krr_poke)
 .popsection
 
