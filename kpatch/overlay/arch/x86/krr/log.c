@@ -62,6 +62,11 @@ static noinstr bool make_room(u32 need)
 	return true;
 }
 
+static __always_inline u8 fingerprint(u8 kind, u64 site)
+{
+	return krr_fingerprint(KRR_KIND_PLACED(kind) ? 0 : this_cpu_read(krr_pos), site);
+}
+
 static __always_inline u8 *begin(u8 kind, u64 site, u32 payload)
 {
 	struct krr_global *g = krr_g;
@@ -74,7 +79,7 @@ static __always_inline u8 *begin(u8 kind, u64 site, u32 payload)
 		return NULL;
 	p = krr_ring + (g->pos_head & krr_ring_mask);
 	*p++ = kind;
-	*p++ = krr_fingerprint(this_cpu_read(krr_pos), site);
+	*p++ = fingerprint(kind, site);
 	return p;
 }
 
@@ -183,7 +188,7 @@ noinstr void krr_report_divergence(const char *what, u8 want, u64 site, u64 a, u
 	d->offset = krr_g->pos_tail;
 	d->cpu = krr_cpu_id();
 	d->want_kind = want;
-	d->want_fp = krr_fingerprint(this_cpu_read(krr_pos), site);
+	d->want_fp = fingerprint(want, site);
 	d->got_kind = krr_g->peek.valid ? krr_g->peek.kind : 0xffff;
 	d->got_fp = krr_g->peek.valid ? krr_g->peek.fp : 0xffff;
 	d->pos = this_cpu_read(krr_pos);
@@ -294,9 +299,9 @@ noinstr const struct krr_event *krr_take(u8 kind, u64 site)
 	e = krr_peek();
 	if (e->kind != kind)
 		krr_diverge("the log holds another kind of event here", kind, site, 0, 0);
-	if (e->fp != krr_fingerprint(this_cpu_read(krr_pos), site))
+	if (e->fp != fingerprint(kind, site))
 		krr_diverge("same kind of event, other place or position", kind, site,
-			    krr_fingerprint(this_cpu_read(krr_pos), site), e->fp);
+			    fingerprint(kind, site), e->fp);
 	consume();
 	return e;
 }

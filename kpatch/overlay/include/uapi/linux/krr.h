@@ -68,7 +68,9 @@
  *
  * The fingerprint is krr_fingerprint(pos, site): the CPU's position counter
  * and the address of the hook.  Replay computes its own and compares before
- * it takes the payload.  Events belong to the CPU of the last KRR_EV_ACQUIRE.
+ * it takes the payload.  Where the payload has the position, or the event before it,
+ * pos is 0 here: see KRR_KIND_PLACED().  Events belong to the CPU of the last
+ * KRR_EV_ACQUIRE.
  */
 #ifndef _UAPI_LINUX_KRR_H
 #define _UAPI_LINUX_KRR_H
@@ -136,6 +138,11 @@ enum krr_kind {
 
 #define KRR_NR_IDS	27	/* ids are dense: 0 .. KRR_NR_IDS - 1 */
 #define KRR_KIND_ID(k)	((k) & 0x3f)
+
+/* Is the position known without a fingerprint?  That packs much better without it. */
+#define KRR_KIND_PLACED(k)						       \
+	((k) == KRR_EV_ACQUIRE || (k) == KRR_EV_YIELD || (k) == KRR_EV_IRQ ||  \
+	 (k) == KRR_EV_ENTRY || (k) == KRR_EV_UFAULT)
 
 /* How a CPU came by the RR lock: KRR_EV_ACQUIRE.arg0 & 15. */
 enum krr_how {
@@ -336,7 +343,7 @@ struct krr_range {
 
 /**
  * krr_fingerprint() - what ties an event to the place that made it
- * @pos: the CPU's position counter
+ * @pos: the CPU's position counter, 0 for a KRR_KIND_PLACED()
  * @site: return address of the hook
  *
  * Return: 8 bits.
