@@ -18,6 +18,7 @@
 #include "krr.h"
 
 #define HOLD_MAX_US		500	/* RR lock, while others wait */
+#define HOLD_URGENT_US		50	/* and one of them for an interrupt */
 
 DEFINE_MUTEX(krr_control_mutex);	/* of whoever starts, stops, begins an epoch */
 bool krr_start_pending;
@@ -27,7 +28,7 @@ static noinstr void prepare(void)
 	struct krr_global *g = krr_g;
 	int i;
 
-	g->locked = g->reserved = g->waiting = g->taken = 0;
+	g->locked = g->reserved = g->waiting = g->urgent = g->taken = 0;
 	g->windows = 0;
 	g->owner = g->turn = g->last = KRR_NOBODY;
 	g->left = 0;
@@ -36,6 +37,7 @@ static noinstr void prepare(void)
 	g->pos_head = g->pos_tail = g->tsc = g->events = g->dead_since = 0;
 	g->peek.valid = false;
 	g->hold_max = (u32)(krr_hdr->tsc_khz * HOLD_MAX_US / 1000);
+	g->hold_urgent = (u32)(krr_hdr->tsc_khz * HOLD_URGENT_US / 1000);
 	for (i = 0; i < KRR_MAX_CPUS; i++)
 		g->cpu[i] = (struct krr_cpu){ .apicid = g->cpu[i].apicid };
 	krr_forget_entries();
@@ -93,7 +95,7 @@ static noinstr u64 krr_c_park_start(unsigned long nr_cpus)
 		if (cmd == KRR_CMD_REPLAY)
 			krr_lock_pass();
 	}
-	krr_lock_acquire(KRR_HOW_START);
+	krr_lock_acquire(KRR_HOW_START, false);
 	return 0;
 }
 

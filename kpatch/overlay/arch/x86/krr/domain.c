@@ -71,6 +71,16 @@ static noinstr u32 current_vector(void)
 }
 
 /*
+ * The timer and devices are waited for.  Who sent the interrupt of a wake-up has the RR
+ * lock, and mostly is about to give it up.
+ */
+static noinstr bool is_urgent(u32 vec)
+{
+	return vec >= FIRST_EXTERNAL_VECTOR && vec < KRR_VEC_SYSCALL && vec != IA32_SYSCALL_VECTOR &&
+	       vec != RESCHEDULE_VECTOR;
+}
+
+/*
  * Registers are mostly what they were when the task came from the same place, so that is
  * what an entry is coded against.  For a system call it is the instruction, for others,
  * which happen anywhere, the vector.  Addresses of tasks are the same in replay.
@@ -118,7 +128,7 @@ noinstr u64 krr_c_entry(unsigned long regs, unsigned long b, unsigned long c,
 	this_cpu_write(krr_vif, 0);
 	if (!krr_recording())
 		return 0;		/* replay_entry() made it */
-	krr_lock_acquire(KRR_HOW_USER);
+	krr_lock_acquire(KRR_HOW_USER, is_urgent(current_vector()));
 	if (krr_recording())
 		log_entry((struct pt_regs *)regs);
 	return 0;
@@ -231,7 +241,7 @@ static noinstr void interrupt(struct pt_regs *regs)
 		krr_bug();	/* hardware IF was 1 in the domain */
 	if (krr_recording()) {
 		if (idle)
-			krr_lock_acquire(KRR_HOW_IDLE);
+			krr_lock_acquire(KRR_HOW_IDLE, is_urgent(current_vector()));
 		if (krr_recording())
 			krr_put2(KRR_EV_IRQ, idle ? SITE_IDLE : SITE_WINDOW, current_vector(),
 				 krr_pos_delta());
@@ -298,7 +308,7 @@ static noinstr void hand_over(u64 site)
 {
 	krr_put1(KRR_EV_YIELD, site, krr_pos_delta());
 	krr_lock_hand_over();
-	krr_lock_acquire(KRR_HOW_YIELD);
+	krr_lock_acquire(KRR_HOW_YIELD, false);
 }
 
 static noinstr void hand_over_if_logged(u64 site)
@@ -306,7 +316,7 @@ static noinstr void hand_over_if_logged(u64 site)
 	if (!krr_next_is(KRR_EV_YIELD, site, NULL))
 		return;
 	krr_lock_release();
-	krr_lock_acquire(KRR_HOW_YIELD);
+	krr_lock_acquire(KRR_HOW_YIELD, false);
 }
 
 /* A window in recording while others wait: they are let in after a while. */
@@ -317,7 +327,8 @@ noinstr void krr_c_window_yield(void)
 
 	if (!c->hold_since)
 		c->hold_since = now;
-	else if (now - c->hold_since > krr_g->hold_max)
+	else if (now - c->hold_since >
+		 (READ_ONCE(krr_g->urgent) ? krr_g->hold_urgent : krr_g->hold_max))
 		hand_over(SITE_WINDOW);
 }
 

@@ -112,7 +112,7 @@ static noinstr u64 krr_c_park_epoch(unsigned long nr, unsigned long last)
 	if (!last && krr_recording())
 		wait_for_epoch(before);
 	if (krr_mode_now() != KRR_MODE_OFF)
-		krr_lock_acquire(KRR_HOW_START);
+		krr_lock_acquire(KRR_HOW_START, false);
 	return 0;
 }
 

@@ -68,6 +68,8 @@ struct krr_global {
 	u32 locked ____cacheline_aligned;
 	u32 reserved;		/* CPU + 1 that gets it next, or 0 */
 	u32 waiting;		/* bits: CPUs; KRR_G_WAITING of calls.h */
+	u32 urgent;		/* bits: of these, those with an interrupt to handle */
+	u32 looks;		/* at the lock for each pause */
 
 	/* what the owner changes all the time; KRR_G_* of calls.h */
 	u64 pos_head ____cacheline_aligned;	/* cached stream cursors */
@@ -88,6 +90,7 @@ struct krr_global {
 	u32 go;			/* and then this is the command */
 	u32 epoch;		/* CPUs wait for the next one at its barrier */
 	u32 hold_max;		/* TSC cycles after which a window yields */
+	u32 hold_urgent;	/* to who is urgent */
 
 	u64 dead_since;		/* TSC at which the ring was found full */
 	struct krr_event peek;
@@ -255,7 +258,8 @@ static __always_inline u64 krr_fault_flags(void)
 }
 
 /* lock.c */
-void krr_lock_acquire(enum krr_how how);
+void krr_lock_init(void);
+void krr_lock_acquire(enum krr_how how, bool urgent);
 void krr_lock_release(void);
 void krr_lock_hand_over(void);
 void krr_lock_pass(void);

@@ -14,17 +14,37 @@
  * may take the lock while it wakes up.  NMIs are outside the domain: krr_doorbell()
  * swallows them before the kernel's own handler sees anything.
  *
+ * An interrupt that has come to a CPU and waits for the lock to be handled is urgent:
+ * whoever has the lock yields early.
+ *
  * Replay: no lock at all.  Who gives up the lock looks at the next event, which
  * must be an acquisition, and passes the turn to its CPU.
  */
+#include <linux/init.h>
 #include <linux/krr.h>
 #include <asm/apic.h>
+#include <asm/processor.h>
 #include <asm/smp.h>
 
 #include "krr.h"
 
-#define SPINS_BEFORE_RESERVING	200
-#define SPINS_BEFORE_PARKING	2000
+/* Time of waiting. */
+#define US_BEFORE_RESERVING	100
+#define US_BEFORE_PARKING	1000
+
+/*
+ * Looks at the lock before each pause.  For TCG a pause is a way out of translated code
+ * and through QEMU's big lock, which the owner needs for its interrupt controller.
+ */
+#define LOOKS_PER_PAUSE		1
+#define LOOKS_PER_PAUSE_TCG	100
+
+/* krr_lock_init() - while no recording runs */
+void __init krr_lock_init(void)
+{
+	krr_g->looks = hypervisor_cpuid_base("TCGTCGTCGTCG", 0) ? LOOKS_PER_PAUSE_TCG :
+								   LOOKS_PER_PAUSE;
+}
 
 /*
  * Wake a CPU that sleeps, once.  It takes the NMI before it sleeps again, so there is
@@ -155,20 +175,34 @@ static noinstr void park(void)
 			krr_pause();
 }
 
-static noinstr void wait_for_lock(void)
+/* Return: there is nothing to wait for, for now. */
+static noinstr bool look_for_a_while(void)
 {
-	u32 spins = 0;
+	u32 n;
+
+	for (n = krr_g->looks; n; n--)
+		if (may_go_on())
+			return true;
+	krr_pause();
+	return false;
+}
+
+static noinstr void wait_for_lock(u64 since)
+{
+	u64 us = krr_hdr->tsc_khz / 1000, waited;
 
 	while (!try_lock()) {
 		if (READ_ONCE(krr_g->mode) == KRR_MODE_OFF)
 			return;
-		spins++;
-		if (spins % SPINS_BEFORE_RESERVING == 0)
+		if (look_for_a_while())
+			continue;
+		waited = krr_raw_tsc() - since;
+		if (waited > US_BEFORE_RESERVING * us)
 			reserve(krr_cpu_id());
-		if (spins % SPINS_BEFORE_PARKING)
-			krr_pause();
-		else
+		if (waited > US_BEFORE_PARKING * us) {
 			park();
+			since = krr_raw_tsc();
+		}
 	}
 }
 
@@ -207,19 +241,40 @@ noinstr bool krr_off_if_ended(void)
 	return true;
 }
 
-static noinstr void acquire_record(enum krr_how how)
+static noinstr void set_bits(u32 *word, u32 bits)
+{
+	asm volatile("lock orl %1, %0" : "+m" (*word) : "r" (bits) : "memory");
+}
+
+static noinstr void clear_bits(u32 *word, u32 bits)
+{
+	asm volatile("lock andl %1, %0" : "+m" (*word) : "r" (~bits) : "memory");
+}
+
+static noinstr void wait_in_line(bool urgent)
+{
+	struct krr_global *g = krr_g;
+	u64 since = krr_raw_tsc();
+	u32 me = 1u << krr_cpu_id();
+
+	if (urgent) {
+		set_bits(&g->urgent, me);
+		reserve(krr_cpu_id());
+	}
+	set_bits(&g->waiting, me);
+	wait_for_lock(since);
+	clear_bits(&g->waiting, me);
+	if (urgent)
+		clear_bits(&g->urgent, me);
+	krr_hdr->lock_wait_tsc += krr_raw_tsc() - since;
+}
+
+static noinstr void acquire_record(enum krr_how how, bool urgent)
 {
 	struct krr_global *g = krr_g;
 
-	if (!try_lock()) {
-		u64 since = krr_raw_tsc();
-		u32 me = 1u << krr_cpu_id();
-
-		asm volatile("lock orl %1, %0" : "+m" (g->waiting) : "r" (me) : "memory");
-		wait_for_lock();
-		asm volatile("lock andl %1, %0" : "+m" (g->waiting) : "r" (~me) : "memory");
-		krr_hdr->lock_wait_tsc += krr_raw_tsc() - since;
-	}
+	if (!try_lock())
+		wait_in_line(urgent);
 	if (krr_off_if_ended())
 		return;
 	if (g->last != krr_cpu_id())
@@ -254,13 +309,14 @@ noinstr void krr_lock_wait_turn(enum krr_how how)
 /**
  * krr_lock_acquire() - enter the domain
  * @how: from where
+ * @urgent: somebody may be waiting for what comes next
  *
  * Returns with krr_mode off if the recording has ended meanwhile.
  */
-noinstr void krr_lock_acquire(enum krr_how how)
+noinstr void krr_lock_acquire(enum krr_how how, bool urgent)
 {
 	if (krr_recording())
-		acquire_record(how);
+		acquire_record(how, urgent);
 	else
 		krr_lock_wait_turn(how);
 }
@@ -324,9 +380,9 @@ noinstr void krr_lock_release(void)
  */
 noinstr void krr_lock_hand_over(void)
 {
-	u32 waiting = READ_ONCE(krr_g->waiting);
+	u32 waiting = READ_ONCE(krr_g->waiting), urgent = waiting & READ_ONCE(krr_g->urgent);
 
 	if (krr_recording() && waiting)
-		reserve(next_waiting(waiting));
+		reserve(next_waiting(urgent ? urgent : waiting));
 	krr_lock_release();
 }

@@ -211,6 +211,7 @@ int __init krr_region_init(void)
 	for_each_possible_cpu(cpu)
 		set_up_cpu(cpu, base);
 	read_idt();
+	krr_lock_init();
 	return 0;
 }
 
