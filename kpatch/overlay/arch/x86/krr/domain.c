@@ -15,6 +15,7 @@
 #include <asm/trapnr.h>
 
 #include "krr.h"
+#include "put.h"
 
 /* constants in place of addresses, for events that entry.S makes */
 #define SITE_WINDOW	0x100
@@ -62,7 +63,7 @@ static __always_inline u64 raw_selectors(void)
 	return fs | (u64)gs << 16 | (u64)ds << 32 | (u64)es << 48;
 }
 
-static noinstr u32 current_vector(void)
+static __always_inline u32 current_vector(void)
 {
 	u32 vec = this_cpu_read(krr_vector);
 
@@ -74,7 +75,7 @@ static noinstr u32 current_vector(void)
  * The timer and devices are waited for.  Who sent the interrupt of a wake-up has the RR
  * lock, and mostly is about to give it up.
  */
-static noinstr bool is_urgent(u32 vec)
+static __always_inline bool is_urgent(u32 vec)
 {
 	return vec >= FIRST_EXTERNAL_VECTOR && vec < KRR_VEC_SYSCALL && vec != IA32_SYSCALL_VECTOR &&
 	       vec != RESCHEDULE_VECTOR;
@@ -85,7 +86,7 @@ static noinstr bool is_urgent(u32 vec)
  * what an entry is coded against.  For a system call it is the instruction, for others,
  * which happen anywhere, the vector.  Addresses of tasks are the same in replay.
  */
-static noinstr u8 entry_slot(u64 ip, u32 vec)
+static __always_inline u8 entry_slot(u64 ip, u32 vec)
 {
 	u64 place = vec < KRR_VEC_SYSCALL ? vec : ip;
 
@@ -103,7 +104,7 @@ noinstr void krr_forget_entries(void)
 			WRITE_ONCE(krr_g->entry[i].word[k], 0);
 }
 
-static noinstr void log_entry(const struct pt_regs *regs)
+static __always_inline void log_entry(const struct pt_regs *regs)
 {
 	u32 vec = current_vector();
 	u8 slot = entry_slot(regs->ip, vec), *p;
@@ -175,7 +176,7 @@ static noinstr void __noreturn replay_entry(void)
 }
 
 /* What is pushed below this point before the lock is taken is not in the log. */
-static noinstr void step_outside(void)
+static __always_inline void step_outside(void)
 {
 	struct krr_cpu *c = krr_this();
 

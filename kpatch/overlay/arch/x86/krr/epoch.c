@@ -22,6 +22,7 @@
 #include <asm/smp.h>
 
 #include "krr.h"
+#include "put.h"
 
 #define SITE_EPOCH	0x700		/* see domain.c */
 #define KEEP_BYTES	256		/* of the reason */

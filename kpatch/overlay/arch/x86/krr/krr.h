@@ -221,14 +221,11 @@ static __always_inline bool krr_recording(void)
 	return krr_mode_now() == KRR_MODE_RECORD;
 }
 
-/* log.c: producing */
+/* log.c: producing; put.h has the rest */
+bool krr_make_room(u32 need);
 void krr_put1(u8 kind, u64 site, u64 a);
 void krr_put2(u8 kind, u64 site, u64 a, u64 b);
-void krr_put_acquire(u32 how);
-u8 *krr_put_open(u8 kind, u64 site, u32 room);
-void krr_put_close(u8 *p, u8 *end);
 void krr_put_bytes(u8 kind, u64 site, const void *head, u32 head_len, const void *p, u32 len);
-u64 krr_pos_delta(void);
 
 /* log.c: consuming */
 const struct krr_event *krr_peek(void);

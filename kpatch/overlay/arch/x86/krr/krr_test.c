@@ -23,6 +23,7 @@
 #include <asm/sections.h>
 
 #include "krr.h"
+#include "put.h"
 
 #define RING_PAGES	4
 #define RING_BYTES	(RING_PAGES * PAGE_SIZE)

@@ -27,6 +27,7 @@
 #include <asm/smp.h>
 
 #include "krr.h"
+#include "put.h"
 
 /* Time of waiting. */
 #define US_BEFORE_RESERVING	100
@@ -129,14 +130,14 @@ noinstr bool krr_doorbell(struct pt_regs *regs)
 	return true;
 }
 
-static noinstr bool is_mine(void)
+static __always_inline bool is_mine(void)
 {
 	u32 reserved = READ_ONCE(krr_g->reserved);
 
 	return !reserved || reserved == krr_cpu_id() + 1;
 }
 
-static noinstr bool try_lock(void)
+static __always_inline bool try_lock(void)
 {
 	struct krr_global *g = krr_g;
 
@@ -206,7 +207,7 @@ static noinstr void wait_for_lock(u64 since)
 	}
 }
 
-static noinstr void took(void)
+static __always_inline void took(void)
 {
 	struct krr_global *g = krr_g;
 	struct krr_cpu *c = krr_this();
@@ -269,7 +270,7 @@ static noinstr void wait_in_line(bool urgent)
 	krr_hdr->lock_wait_tsc += krr_raw_tsc() - since;
 }
 
-static noinstr void acquire_record(enum krr_how how, bool urgent)
+static __always_inline void acquire_record(enum krr_how how, bool urgent)
 {
 	struct krr_global *g = krr_g;
 
@@ -335,7 +336,7 @@ noinstr void krr_lock_pass(void)
 	smp_store_release(&krr_g->turn, (u32)(e->arg[0] >> 4));
 }
 
-static noinstr void release_record(void)
+static __always_inline void release_record(void)
 {
 	struct krr_global *g = krr_g;
 	u32 waiting, reserved;

@@ -12,6 +12,7 @@
 #include <linux/string.h>
 
 #include "krr.h"
+#include "put.h"
 
 static_assert(KRR_EV_RANDOM == KRR_K_RANDOM && KRR_EV_PORT == KRR_K_PORT &&
 	      KRR_EV_MMIO == KRR_K_MMIO && KRR_EV_APIC == KRR_K_APIC &&
@@ -40,7 +41,7 @@ static noinstr void give_up_if_abandoned(void)
  * input, so replay does not see it.  Nobody drains for long: the recording ends
  * here, cleanly, and the guest goes on.
  */
-static noinstr bool make_room(u32 need)
+noinstr bool krr_make_room(u32 need)
 {
 	struct krr_global *g = krr_g;
 	bool counted = false;
@@ -62,118 +63,34 @@ static noinstr bool make_room(u32 need)
 	return true;
 }
 
-static __always_inline u8 fingerprint(u8 kind, u64 site)
-{
-	return krr_fingerprint(KRR_KIND_PLACED(kind) ? 0 : this_cpu_read(krr_pos), site);
-}
-
-static __always_inline u8 *begin(u8 kind, u64 site, u32 payload)
-{
-	struct krr_global *g = krr_g;
-	u8 *p;
-
-	if (unlikely(g->muted) || krr_is_unhooked(kind))
-		return NULL;
-	if (unlikely(g->pos_head + payload + 2 - g->pos_tail > krr_ring_mask + 1) &&
-	    !make_room(payload + 2))
-		return NULL;
-	p = krr_ring + (g->pos_head & krr_ring_mask);
-	*p++ = kind;
-	*p++ = fingerprint(kind, site);
-	return p;
-}
-
-static __always_inline void commit(const u8 *end)
-{
-	struct krr_global *g = krr_g;
-
-	g->pos_head += end - (krr_ring + (g->pos_head & krr_ring_mask));
-	g->events++;
-	smp_store_release(&krr_hdr->head, g->pos_head);
-}
-
-/* What krr_pos has grown by since this was last asked on this CPU. */
-noinstr u64 krr_pos_delta(void)
-{
-	struct krr_cpu *c = krr_this();
-	u64 pos = this_cpu_read(krr_pos), d = pos - c->pos_logged;
-
-	c->pos_logged = pos;
-	return d;
-}
-
 noinstr void krr_put1(u8 kind, u64 site, u64 a)
 {
-	u8 *p = begin(kind, site, 10);
+	u8 *p = krr_put_begin(kind, site, 10);
 
 	if (p)
-		commit(krr_varint_put(p, a));
+		krr_put_commit(krr_varint_put(p, a));
 }
 
 noinstr void krr_put2(u8 kind, u64 site, u64 a, u64 b)
 {
-	u8 *p = begin(kind, site, 20);
+	u8 *p = krr_put_begin(kind, site, 20);
 
 	if (p)
-		commit(krr_varint_put(krr_varint_put(p, a), b));
-}
-
-/* KRR_EV_ACQUIRE of this CPU. */
-noinstr void krr_put_acquire(u32 how)
-{
-	u8 *p = begin(KRR_EV_ACQUIRE, how << 2, 11);
-
-	if (!p)
-		return;
-	*p++ = krr_cpu_id() << 4 | how;		/* less than 128: a varint */
-	commit(krr_varint_put(p, krr_pos_delta()));
-}
-static_assert(KRR_MAX_CPUS <= 8);
-
-/**
- * krr_put_open() - an event of bytes that are made in the ring itself
- * @room: so many at most
- *
- * Return: where they go, up to krr_put_close(); NULL if nothing is logged any more.
- */
-noinstr u8 *krr_put_open(u8 kind, u64 site, u32 room)
-{
-	u8 *p = begin(kind, site, room + 2);
-
-	return p ? p + 1 : NULL;
-}
-
-/**
- * krr_put_close() - the end of krr_put_open()
- * @p: what that returned
- * @end: after the last byte, of less than 16384
- */
-noinstr void krr_put_close(u8 *p, u8 *end)
-{
-	u32 len = end - p;
-	u8 *q;
-
-	if (len >= 0x80) {		/* seldom: the length has a second byte */
-		for (q = end++; q > p; q--)
-			q[0] = q[-1];
-		*p = len >> 7;
-	}
-	p[-1] = len >= 0x80 ? len | 0x80 : len;
-	commit(end);
+		krr_put_commit(krr_varint_put(krr_varint_put(p, a), b));
 }
 
 /* An event whose bytes are @head then @p.  head_len + len <= KRR_MAX_BYTES. */
 noinstr void krr_put_bytes(u8 kind, u64 site, const void *head, u32 head_len,
 			   const void *bytes, u32 len)
 {
-	u8 *p = begin(kind, site, head_len + len + 10);
+	u8 *p = krr_put_begin(kind, site, head_len + len + 10);
 
 	if (!p)
 		return;
 	p = krr_varint_put(p, head_len + len);
 	krr_copy(p, head, head_len);
 	krr_copy(p + head_len, bytes, len);
-	commit(p + head_len + len);
+	krr_put_commit(p + head_len + len);
 }
 
 /* --- consuming ------------------------------------------------------------ */
@@ -188,7 +105,7 @@ noinstr void krr_report_divergence(const char *what, u8 want, u64 site, u64 a, u
 	d->offset = krr_g->pos_tail;
 	d->cpu = krr_cpu_id();
 	d->want_kind = want;
-	d->want_fp = fingerprint(want, site);
+	d->want_fp = krr_event_fingerprint(want, site);
 	d->got_kind = krr_g->peek.valid ? krr_g->peek.kind : 0xffff;
 	d->got_fp = krr_g->peek.valid ? krr_g->peek.fp : 0xffff;
 	d->pos = this_cpu_read(krr_pos);
@@ -299,9 +216,9 @@ noinstr const struct krr_event *krr_take(u8 kind, u64 site)
 	e = krr_peek();
 	if (e->kind != kind)
 		krr_diverge("the log holds another kind of event here", kind, site, 0, 0);
-	if (e->fp != fingerprint(kind, site))
+	if (e->fp != krr_event_fingerprint(kind, site))
 		krr_diverge("same kind of event, other place or position", kind, site,
-			    fingerprint(kind, site), e->fp);
+			    krr_event_fingerprint(kind, site), e->fp);
 	consume();
 	return e;
 }
