@@ -4,12 +4,15 @@
  *
  * krr_tracker_scan() is what a guest waits for, so it does nothing but hash and copy
  * to memory, on all cores: QEMU is paused and leaves them free.
+ *
+ * krr_tracker_follow() may be used while the guest runs on and writes.  What it learns
+ * of a page is the hash of the copy that it has made, and not of the page, which may be
+ * another one by then.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <zstd.h>
 
@@ -19,6 +22,7 @@
 #define LEVEL		1
 #define MAX_THREADS	4
 #define LEAST_PAGES	4096u	/* worth a thread */
+#define RUN_PAGES	64u	/* written at once */
 
 struct group {
 	uint32_t pages;
@@ -59,15 +63,29 @@ static struct group *group_of(struct krr_delta *d)
 	return g;
 }
 
-static int add_page(struct krr_delta *d, uint64_t number, const uint8_t *page)
+/* Return: the copy, or NULL. */
+static const uint8_t *add_page(struct krr_delta *d, uint64_t number, const uint8_t *page)
 {
 	struct group *g = group_of(d);
 
 	if (!g)
-		return -ENOMEM;
+		return NULL;
 	g->b.number[g->pages] = number;
-	memcpy(g->b.byte[g->pages++], page, KRR_BLOCK);
 	d->pages++;
+	return memcpy(g->b.byte[g->pages++], page, KRR_BLOCK);
+}
+
+static int write_at(int fd, const uint8_t *bytes, size_t len, uint64_t at)
+{
+	ssize_t n;
+
+	for (; len; bytes += n, at += (uint64_t)n, len -= (size_t)n) {
+		n = pwrite(fd, bytes, len, (off_t)at);
+		if (n < 0 && errno == EINTR)
+			n = 0;
+		else if (n <= 0)
+			return n ? -errno : -EIO;
+	}
 	return 0;
 }
 
@@ -89,24 +107,81 @@ int krr_tracker_init(struct krr_tracker *t, const struct krr_ram *ram)
 	return t->hash ? 0 : -ENOMEM;
 }
 
-/* A part of RAM, and what became of it. */
+/* Copies of pages that follow one another, until they are written. */
+struct run {
+	uint64_t from, pages;
+	uint8_t byte[RUN_PAGES][KRR_BLOCK];
+};
+
+/* A part of RAM, and what becomes of it. */
 struct part {
 	struct krr_tracker *t;
 	const uint8_t *map;
 	int fd;			/* of @map, to find holes */
 	uint64_t from, to;	/* pages */
-	struct krr_delta *d;	/* NULL: only learn */
+	int64_t *room;		/* pages that may still be taken, by all parts */
+	struct krr_delta *d;	/* the pages go here, or */
+	int copy;		/* to this file */
+	struct run *run;
+	uint64_t changed;
 	int err;
 };
 
+static uint64_t hash_of(const uint8_t *bytes, uint64_t page)
+{
+	return krr_block_zero(bytes) ? 0 : krr_block_hash(bytes, page);
+}
+
+static int write_run(struct part *p)
+{
+	struct run *r = p->run;
+	int err = r ? write_at(p->copy, r->byte[0], r->pages * KRR_BLOCK, r->from * KRR_BLOCK) : 0;
+
+	if (r)
+		r->pages = 0;
+	return err;
+}
+
+static int add_to_run(struct part *p, uint64_t page, const uint8_t *bytes, const uint8_t **copy)
+{
+	struct run *r = p->run;
+	int err = 0;
+
+	if (!r) {
+		r = p->run = malloc(sizeof(*r));
+		if (!r)
+			return -ENOMEM;
+		r->pages = 0;
+	}
+	if (r->pages == RUN_PAGES || (r->pages && page != r->from + r->pages))
+		err = write_run(p);
+	if (!r->pages)
+		r->from = page;
+	*copy = memcpy(r->byte[r->pages++], bytes, KRR_BLOCK);
+	return err;
+}
+
+static int take(struct part *p, uint64_t page, const uint8_t *bytes)
+{
+	const uint8_t *copy;
+	int err = 0;
+
+	if (__atomic_sub_fetch(p->room, 1, __ATOMIC_RELAXED) < 0)
+		return -E2BIG;
+	if (p->d)
+		copy = add_page(p->d, page, bytes);
+	else
+		err = add_to_run(p, page, bytes, &copy);
+	if (err || !copy)
+		return err ? err : -ENOMEM;
+	p->t->hash[page] = hash_of(copy, page);
+	p->changed++;
+	return 0;
+}
+
 static int look_at(struct part *p, uint64_t page, const uint8_t *bytes)
 {
-	uint64_t hash = krr_block_zero(bytes) ? 0 : krr_block_hash(bytes, page);
-
-	if (hash == p->t->hash[page])
-		return 0;
-	p->t->hash[page] = hash;
-	return p->d ? add_page(p->d, page, bytes) : 0;
+	return hash_of(bytes, page) == p->t->hash[page] ? 0 : take(p, page, bytes);
 }
 
 static int look_at_range(struct part *p, uint64_t from, uint64_t to, bool hole)
@@ -150,6 +225,8 @@ static void *look_at_part(void *arg)
 			p->err = look_at_range(p, data, hole, false);
 		at = hole;
 	}
+	if (!p->err)
+		p->err = write_run(p);
 	return NULL;
 }
 
@@ -186,24 +263,13 @@ static int merge(struct krr_delta *d, struct krr_delta *more)
 }
 
 /* lseek() of one descriptor by several threads would do: each names its own offset. */
-static int look_at_all(struct krr_tracker *t, const uint8_t *map, int fd, struct krr_delta *d)
+static void look_at_parts(struct part *part, unsigned int n)
 {
-	unsigned int n = threads_for(t->pages), i, started = 0;
-	struct krr_delta delta[MAX_THREADS] = { { 0 } };
-	struct part part[MAX_THREADS];
+	unsigned int i, started = 1;	/* the first one is ours */
 	pthread_t thread[MAX_THREADS];
-	int err = 0;
 
-	for (i = 0; i < n; i++) {
-		part[i] = (struct part){
-			.t = t, .map = map, .fd = fd, .d = d ? &delta[i] : NULL,
-			.from = t->pages * i / n, .to = t->pages * (i + 1) / n,
-		};
-		if (i && started == i && !pthread_create(&thread[i], NULL, look_at_part, &part[i]))
-			started = i + 1;
-		else if (!i)
-			started = 1;	/* the first one is ours */
-	}
+	while (started < n && !pthread_create(&thread[started], NULL, look_at_part, &part[started]))
+		started++;
 	look_at_part(&part[0]);
 	for (i = 1; i < n; i++) {
 		if (i < started)
@@ -211,50 +277,81 @@ static int look_at_all(struct krr_tracker *t, const uint8_t *map, int fd, struct
 		else
 			look_at_part(&part[i]);
 	}
-	for (i = 0; i < n; i++) {
+}
+
+/* @room pages at most go to @d or, if that is NULL, to the file @copy. */
+static int look_at_all(struct krr_tracker *t, const struct krr_ram *ram, int64_t room,
+		       struct krr_delta *d, int copy, uint64_t *changed)
+{
+	unsigned int n = threads_for(t->pages), i;
+	struct krr_delta delta[MAX_THREADS] = { { 0 } };
+	struct part part[MAX_THREADS];
+	int err = 0;
+
+	for (i = 0; i < n; i++)
+		part[i] = (struct part){
+			.t = t, .map = ram->map, .fd = ram->fd, .room = &room,
+			.d = d ? &delta[i] : NULL, .copy = copy,
+			.from = t->pages * i / n, .to = t->pages * (i + 1) / n,
+		};
+	look_at_parts(part, n);
+	for (i = 0, *changed = 0; i < n; i++) {
 		if (!err)
 			err = part[i].err;
 		if (!err && d)
 			err = merge(d, &delta[i]);
+		*changed += part[i].changed;
 		krr_delta_free(&delta[i]);
+		free(part[i].run);
 	}
 	return err;
 }
 
 /**
- * krr_tracker_learn() - hash what a file holds
- * @t: tracker
- * @fd: a copy of RAM, as krr_copy_ram() makes it
+ * krr_tracker_follow() - write the pages that are not what they were into a copy of RAM
+ * @t: tracker; knows what is in the copy afterwards
+ * @ram: RAM of a VM, which may run
+ * @copy: file of the size of RAM; empty, if the tracker takes all for zeros
+ * @changed: result: pages that were written
+ *
+ * Return: 0 or -errno, and then the tracker is of no use any more.
  */
-int krr_tracker_learn(struct krr_tracker *t, int fd)
+int krr_tracker_follow(struct krr_tracker *t, const struct krr_ram *ram, int copy,
+		       uint64_t *changed)
 {
-	uint64_t size = t->pages * KRR_BLOCK;
-	struct stat st;
-	uint8_t *map;
-	int err;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if ((uint64_t)st.st_size != size)
-		return -EINVAL;
-	map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED)
-		return -errno;
-	err = look_at_all(t, map, fd, NULL);
-	munmap(map, size);
-	return err;
+	return look_at_all(t, ram, INT64_MAX, NULL, copy, changed);
 }
 
 /**
- * krr_tracker_scan() - copy the pages that are not what they were
+ * krr_tracker_scan() - keep the pages that are not what they were
  * @t: tracker; knows them afterwards
  * @ram: RAM of a paused VM
+ * @most: pages that there is memory for
  * @d: result, freed by krr_delta_free() also after an error
+ *
+ * Return: 0, -E2BIG if there are more, or -errno; then the tracker is of no use any more.
  */
-int krr_tracker_scan(struct krr_tracker *t, const struct krr_ram *ram, struct krr_delta *d)
+int krr_tracker_scan(struct krr_tracker *t, const struct krr_ram *ram, uint64_t most,
+		     struct krr_delta *d)
 {
+	uint64_t changed;
+
 	memset(d, 0, sizeof(*d));
-	return look_at_all(t, ram->map, ram->fd, d);
+	return look_at_all(t, ram, most < INT64_MAX ? (int64_t)most : INT64_MAX, d, -1, &changed);
+}
+
+/**
+ * krr_tracker_sum() - checksum of the copy that a tracker knows, as of krr_sum_fd()
+ * @t: tracker that followed RAM from the first page on; the ring in the copy is zeros
+ * @sum: result
+ */
+void krr_tracker_sum(const struct krr_tracker *t, char sum[KRR_SUM_TEXT])
+{
+	uint64_t total = t->pages * KRR_BLOCK, i;
+
+	for (i = 0; i < t->pages; i++)
+		total += t->hash[i];
+	snprintf(sum, KRR_SUM_TEXT, "%016" PRIx64, total);
 }
 
 /** krr_tracker_free() - free the hashes */
@@ -445,6 +542,36 @@ int krr_delta_apply(int dirfd, const char *name, int to)
 	free(r.raw);
 	free(r.frame);
 	ZSTD_freeDCtx(r.zstd);
+	return err;
+}
+
+static int put_group(const struct group *g, int to)
+{
+	uint32_t i, run;
+	int err = 0;
+
+	for (i = 0; i < g->pages && !err; i += run) {
+		for (run = 1; i + run < g->pages; run++)
+			if (g->b.number[i + run] != g->b.number[i] + run)
+				break;
+		err = write_at(to, g->b.byte[i], (size_t)run * KRR_BLOCK,
+			       g->b.number[i] * KRR_BLOCK);
+	}
+	return err;
+}
+
+/**
+ * krr_delta_put() - write the pages where they belong
+ * @d: pages, not written by krr_delta_write()
+ * @to: copy of RAM
+ */
+int krr_delta_put(const struct krr_delta *d, int to)
+{
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < d->groups && !err; i++)
+		err = put_group(d->group[i], to);
 	return err;
 }
 

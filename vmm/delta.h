@@ -52,11 +52,15 @@ struct krr_tracker {
 };
 
 int krr_tracker_init(struct krr_tracker *t, const struct krr_ram *ram);
-int krr_tracker_learn(struct krr_tracker *t, int fd);
-int krr_tracker_scan(struct krr_tracker *t, const struct krr_ram *ram, struct krr_delta *d);
+int krr_tracker_follow(struct krr_tracker *t, const struct krr_ram *ram, int copy,
+		       uint64_t *changed);
+int krr_tracker_scan(struct krr_tracker *t, const struct krr_ram *ram, uint64_t most,
+		     struct krr_delta *d);
+void krr_tracker_sum(const struct krr_tracker *t, char sum[KRR_SUM_TEXT]);
 void krr_tracker_free(struct krr_tracker *t);
 
 int krr_delta_write(const struct krr_delta *d, int dirfd, const char *name, uint64_t *bytes);
+int krr_delta_put(const struct krr_delta *d, int to);
 int krr_delta_apply(int dirfd, const char *name, int to);
 void krr_delta_free(struct krr_delta *d);
 

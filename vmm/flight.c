@@ -75,35 +75,28 @@ int krr_flight_add(struct krr_flight *f, uint32_t number, uint64_t offset, off_t
  * krr_flight_begin() - the first snapshot is in base.ram and epoch-0.state
  * @f: result, freed by krr_flight_free() also after an error
  * @dirfd: directory
- * @ram: of the guest, its header found
+ * @t: knows what is in base.ram; the flight's afterwards
  * @keep_ms: so much of the past is kept at least, as long as
  * @budget: so many bytes are enough for it
  * @console: bytes that the guest has printed
  *
  * Return: 0, -ENOSPC when the budget does not hold one snapshot (said on stderr), or -errno.
  */
-int krr_flight_begin(struct krr_flight *f, int dirfd, const struct krr_ram *ram,
+int krr_flight_begin(struct krr_flight *f, int dirfd, struct krr_tracker *t,
 		     uint64_t keep_ms, uint64_t budget, off_t console)
 {
-	__close_fd int base = openat(dirfd, KRR_BASE_RAM, KRR_O_READ);
-	int err;
-
 	*f = (struct krr_flight){
 		.dirfd = dirfd, .keep_ns = keep_ms * 1000000, .budget = budget,
-		.base_bytes = disk_bytes(dirfd, KRR_BASE_RAM),
+		.base_bytes = disk_bytes(dirfd, KRR_BASE_RAM), .tracker = *t,
 	};
-	if (base < 0)
-		return -errno;
+	memset(t, 0, sizeof(*t));
 	if (f->base_bytes > budget) {
 		krr_err("one snapshot of this guest takes %" PRIu64 " MiB, more than the budget of %"
 			PRIu64 " MiB: give it more (--budget), at least twice as much",
 			f->base_bytes >> 20, budget >> 20);
 		return -ENOSPC;
 	}
-	err = krr_tracker_init(&f->tracker, ram);
-	if (!err)
-		err = krr_tracker_learn(&f->tracker, base);
-	return err ? err : krr_flight_add(f, 0, 0, console, 0);
+	return krr_flight_add(f, 0, 0, console, 0);
 }
 
 static uint64_t bytes_of(const struct krr_flight *f, const struct krr_epoch *e)
@@ -282,6 +275,11 @@ static int append_epoch(struct krr_log_writer *w, struct krr_decoder *d, int dir
 	return -EBADMSG;
 }
 
+static bool ends_at_border(const struct krr_keeping *k)
+{
+	return k->end != KRR_NO_EPOCH && !k->parked;
+}
+
 static int make_log(int dirfd, const struct krr_keeping *k, struct krr_recording *rec)
 {
 	struct krr_log_writer *w;
@@ -294,7 +292,7 @@ static int make_log(int dirfd, const struct krr_keeping *k, struct krr_recording
 		return err;
 	krr_decoder_init(&d);
 	for (n = k->first; n <= k->last && !err; n++)
-		err = append_epoch(w, &d, dirfd, n, n < k->last || k->end != KRR_NO_EPOCH);
+		err = append_epoch(w, &d, dirfd, n, n < k->last || ends_at_border(k));
 	if (!err)
 		err = krr_log_finish(w, &d);
 	krr_manifest_set_counts(&rec->m, &d);
@@ -307,10 +305,8 @@ static int make_end_ram(int dirfd, const struct krr_keeping *k, const struct krr
 {
 	int err;
 
-	if (k->parked)
-		return copy_file(dirfd, "end.ram", rec->dirfd, "end.ram");
 	if (k->end == KRR_NO_EPOCH)
-		return 0;
+		return k->parked ? copy_file(dirfd, "end.ram", rec->dirfd, "end.ram") : 0;
 	err = copy_file(rec->dirfd, "start.ram", rec->dirfd, "end.ram");
 	return err ? err : apply_deltas(dirfd, k, k->first + 1, k->end, rec->dirfd, "end.ram");
 }

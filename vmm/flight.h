@@ -51,8 +51,8 @@ struct krr_keeping {
 	uint32_t base;		/* epoch at whose start RAM was as it is in base.ram */
 	uint32_t first, last;	/* epochs */
 	uint64_t offset;	/* in the stream, of the first event */
-	uint32_t end;		/* the epoch that begins at its end, or KRR_NO_EPOCH */
-	bool parked;		/* RAM of its end is in end.ram */
+	uint32_t end;		/* whose delta leads to RAM of its end, or KRR_NO_EPOCH */
+	bool parked;		/* it ends at the end barrier: with STOP, and without @end in end.ram */
 	uint64_t duration_ms;
 	uint64_t pause_ms, most_pause_ms;	/* between epochs, 0 if it is not known */
 	char *console;		/* path, or NULL; and what of it */
@@ -61,7 +61,7 @@ struct krr_keeping {
 
 char *krr_epoch_file(uint32_t number, const char *what);
 
-int krr_flight_begin(struct krr_flight *f, int dirfd, const struct krr_ram *ram,
+int krr_flight_begin(struct krr_flight *f, int dirfd, struct krr_tracker *t,
 		     uint64_t keep_ms, uint64_t budget, off_t console);
 int krr_flight_add(struct krr_flight *f, uint32_t number, uint64_t offset, off_t console,
 		   uint64_t pause_ms);

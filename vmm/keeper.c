@@ -42,7 +42,7 @@ struct krr_keeper {
 	struct krr_vm *vm;
 	const struct krr_recording *rec;
 	const struct krr_ram *ram;
-	struct krr_delta delta;		/* between scan and epoch */
+	struct krr_delta delta;		/* between scan, and epoch or end */
 	uint64_t interval_ns;
 	uint64_t raw_from;		/* raw bytes of the log when the epoch began */
 	uint32_t wanted;		/* the last epoch that was asked for */
@@ -365,13 +365,14 @@ static uint64_t interval_of(uint64_t keep_ms)
  * @vm: running; outlives the keeper, as do
  * @rec: the incomplete recording, with base.ram and epoch-0.state in it, and
  * @ram: of the guest; its header says how much is to be kept
+ * @t: knows what is in base.ram; the keeper's afterwards
  * @console: bytes that the guest has printed
  * @out: keeper
  *
  * Return: 0 or -errno (said on stderr).
  */
 int krr_keeper_new(struct krr_vm *vm, const struct krr_recording *rec, const struct krr_ram *ram,
-		   off_t console, struct krr_keeper **out)
+		   struct krr_tracker *t, off_t console, struct krr_keeper **out)
 {
 	uint64_t keep_ms = krr_load(&ram->hdr->keep_ms);
 	uint64_t budget = (uint64_t)krr_load(&ram->hdr->budget_mib) << 20;
@@ -384,7 +385,7 @@ int krr_keeper_new(struct krr_vm *vm, const struct krr_recording *rec, const str
 	k->rec = rec;
 	k->ram = ram;
 	k->interval_ns = interval_of(keep_ms);
-	err = krr_flight_begin(&k->f, rec->dirfd, ram, keep_ms, budget, console);
+	err = krr_flight_begin(&k->f, rec->dirfd, t, keep_ms, budget, console);
 	if (err) {
 		krr_keeper_free(k);
 		return err;
@@ -430,11 +431,30 @@ uint32_t krr_keeper_next(const struct krr_keeper *k)
 	return k->f.epoch[k->f.epochs - 1].number + 1;
 }
 
-/** krr_keeper_scan() - find what changed; the VM is paused at a border */
-int krr_keeper_scan(struct krr_keeper *k)
+/**
+ * krr_keeper_scan() - find what changed; the VM is paused at a border, or at its end
+ * @k: keeper
+ * @most: pages that there is memory for
+ *
+ * Return: as krr_tracker_scan().
+ */
+int krr_keeper_scan(struct krr_keeper *k, uint64_t most)
 {
 	krr_delta_free(&k->delta);
-	return krr_tracker_scan(&k->f.tracker, k->ram, &k->delta);
+	return krr_tracker_scan(&k->f.tracker, k->ram, most, &k->delta);
+}
+
+/* Write what krr_keeper_scan() has found, as the delta of the epoch that comes next. */
+static int write_delta(struct krr_keeper *k)
+{
+	__free_ptr char *name = krr_epoch_file(krr_keeper_next(k), "delta");
+	uint64_t bytes;
+	int err = krr_delta_write(&k->delta, k->rec->dirfd, name, &bytes);
+
+	krr_delta_free(&k->delta);
+	if (err)
+		krr_err("cannot write %s/%s: %s", k->rec->path, name, strerror(-err));
+	return err;
 }
 
 /**
@@ -448,21 +468,15 @@ int krr_keeper_scan(struct krr_keeper *k)
  */
 int krr_keeper_epoch(struct krr_keeper *k, uint64_t offset, off_t console, uint64_t pause_ms)
 {
-	uint32_t number = krr_keeper_next(k);
-	__free_ptr char *name = krr_epoch_file(number, "delta");
-	uint64_t bytes;
 	int err;
 
 	k->pause_ms[k->pauses++ % PAUSES] = pause_ms;
 	k->raw_from = offset;
-	err = krr_delta_write(&k->delta, k->rec->dirfd, name, &bytes);
-	krr_delta_free(&k->delta);
+	err = write_delta(k);
 	if (!err)
-		err = krr_flight_add(&k->f, number, offset, console, pause_ms);
-	if (err) {
-		krr_err("cannot write %s/%s: %s", k->rec->path, name, strerror(-err));
+		err = krr_flight_add(&k->f, krr_keeper_next(k), offset, console, pause_ms);
+	if (err)
 		return err;
-	}
 	/* a hang that ended: what waits for a border gets the next one */
 	if (k->at_border.there && !k->working)
 		keep_to_border(k);
@@ -509,14 +523,14 @@ bool krr_keeper_pending(const struct krr_keeper *k)
  * @label: for the name
  * @stop_reason: for the manifest
  * @message: of the guest, or NULL
- * @parked: RAM of the end is in end.ram
+ * @end: where RAM of the end is
  * @console: bytes that the guest has printed
  * @name: result: of the recording, freed by free()
  *
  * Return: 0 or -errno (said on stderr).
  */
 int krr_keeper_end(struct krr_keeper *k, const char *label, const char *stop_reason,
-		   const char *message, bool parked, off_t console, char **name)
+		   const char *message, enum krr_end_ram end, off_t console, char **name)
 {
 	const struct request *q = k->at_border.there ? &k->at_border : &k->request;
 	char *why = q->there ? krr_strf("%s, and %s", label, q->why) : krr_strf("%s", label);
@@ -524,7 +538,9 @@ int krr_keeper_end(struct krr_keeper *k, const char *label, const char *stop_rea
 	join(k);
 	describe(k, 0, k->f.epochs - 1, label, why, stop_reason);
 	k->job.message = message ? krr_strf("%s", message) : NULL;
-	k->job.parked = parked;
+	k->job.parked = end == KRR_END_RAM_FILE || (end == KRR_END_RAM_SCANNED && !write_delta(k));
+	if (k->job.parked && end == KRR_END_RAM_SCANNED)
+		k->job.end = krr_keeper_next(k);
 	k->job.console_to = console;
 	*name = krr_strf("%s", k->job.name);
 	work(k);

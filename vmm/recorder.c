@@ -4,6 +4,12 @@
  * The guest parks for it at the start and the end of each recording, and between
  * epochs, so nothing is lost by looking late; only the pause gets longer.
  *
+ * What can be done while the guest runs on is not done in these pauses.  A guest says
+ * that it will begin, and RAM is copied, with a hash of each page; when it has parked,
+ * only the pages are copied that have changed since.  At the end, those that have
+ * changed since the start are kept in memory, and end.ram is made of start.ram and
+ * them when the guest has gone on.
+ *
  * A recording's directory is complete at every moment: the manifest is written
  * right after the snapshot, with the place of the RAM file in it, and
  * krr_salvage() in any later process can go on from there.
@@ -28,6 +34,9 @@
 #include "vmm/snapshot.h"
 
 #define POLL_MS		5
+#define SOON_MS		1	/* the same, where the guest is about to park */
+#define ROUNDS		4	/* in which RAM of a guest that runs is copied */
+#define FEW_PAGES	512u	/* that changed meanwhile: not worth another one */
 #define SEARCH_NS	100000000ull
 #define HANG_NS		10000000000ull	/* the kernel runs and logs nothing for so long */
 #define LEAST_FLIGHT_MS	60000u		/* one that failed sooner would fail again */
@@ -41,9 +50,19 @@ struct krr_recorder {
 	bool quit;
 	uint64_t next_search;
 
+	/* the recording that is about to begin */
+	bool ready;		/* PREPARING was answered */
+	int ready_err;		/* what became of it */
+	char asked[sizeof(((struct krr_hdr *)0)->name)];
+	bool flight;
+	int copy;		/* its start.ram or base.ram */
+
 	/* the recording under way */
 	bool active;
 	bool answered;		/* this PARKED_START was answered */
+	bool waits;		/* after RESUME the guest waits for the files to be made */
+	struct krr_tracker tracker;	/* of start.ram; a flight's keeper has it */
+	struct krr_delta changed;	/* since, at the end, until end.ram is made */
 	struct krr_recording rec;
 	struct krr_log_writer *log;
 	struct krr_drain drain;
@@ -100,26 +119,32 @@ static int save_state(struct krr_recorder *r, const char *name)
 	return fd < 0 ? -errno : krr_snapshot_save(r->qmp, fd);
 }
 
-/* Pause, take the snapshot, go on. The guest is parked all along. */
-static int take_snapshot(struct krr_recorder *r, bool flight)
+/* What of RAM has changed since it was copied is put into the copy, which is a snapshot then. */
+static int follow_ram(struct krr_recorder *r)
 {
-	__free_ptr char *state = flight ? krr_epoch_file(0, "state") : krr_strf("start.state");
-	const char *ram = flight ? KRR_BASE_RAM : "start.ram";
-	uint64_t t0 = krr_now_ns();
+	uint64_t changed;
+	int err = krr_tracker_follow(&r->tracker, &r->ram, r->copy, &changed);
+
+	if (err)
+		krr_err("cannot copy guest RAM to %s: %s", r->rec.path, strerror(-err));
+	else
+		krr_tracker_sum(&r->tracker, r->rec.m.sum[KRR_FILE_START_RAM]);
+	return err;
+}
+
+/* Pause, take the snapshot, go on. The guest is parked all along. */
+static int take_snapshot(struct krr_recorder *r)
+{
+	__free_ptr char *state = r->flight ? krr_epoch_file(0, "state") : krr_strf("start.state");
 	int err, err2;
 
 	err = krr_qmp_call(r->qmp, "stop", NULL, NULL);
 	if (err)
 		return err;
 	err = save_state(r, state);
-	if (!err) {
-		err = krr_copy_ram(r->ram.fd, r->rec.dirfd, ram,
-				   r->rec.m.sum[KRR_FILE_START_RAM]);
-		if (err)
-			krr_err("cannot copy guest RAM to %s: %s", r->rec.path, strerror(-err));
-	}
+	if (!err)
+		err = follow_ram(r);
 	err2 = krr_qmp_call(r->qmp, "cont", NULL, NULL);
-	r->rec.m.start_pause_ms = ms_since(t0);
 	return err ? err : err2;
 }
 
@@ -144,14 +169,14 @@ static int command_record(struct krr_recorder *r)
 	return -ETIMEDOUT;
 }
 
-static char *name_of(const struct krr_recorder *r, bool flight)
+static char *name_of(const struct krr_recorder *r)
 {
 	char *name = krr_printable(r->ram.hdr->name, sizeof(r->ram.hdr->name)), *other;
 
 	if (*name)
 		return name;
 	free(name);
-	if (!flight)
+	if (!r->flight)
 		return krr_utc_now("rec-" KRR_UTC_NAME);
 	name = krr_strf("%.80s-flight", r->vm->name);
 	other = krr_recording_free_name(name);
@@ -159,9 +184,9 @@ static char *name_of(const struct krr_recorder *r, bool flight)
 	return other;
 }
 
-static int open_log(struct krr_recorder *r, uint32_t epoch, bool flight)
+static int open_log(struct krr_recorder *r, uint32_t epoch)
 {
-	__free_ptr char *name = flight ? krr_epoch_file(epoch, "krr") : krr_strf("log.krr");
+	__free_ptr char *name = r->flight ? krr_epoch_file(epoch, "krr") : krr_strf("log.krr");
 
 	return krr_log_create(r->rec.dirfd, name, &r->log);
 }
@@ -177,46 +202,103 @@ static void see_stop(void *arg, const struct krr_event *ev)
 }
 
 /* The snapshot is there: what goes on from it. */
-static int begin_files(struct krr_recorder *r, uint64_t base, bool flight)
+static int begin_files(struct krr_recorder *r, uint64_t base)
 {
 	int err;
 
-	err = open_log(r, 0, flight);
+	err = open_log(r, 0);
 	if (!err)
 		err = krr_drain_init(&r->drain, &r->ram, r->log, base);
-	if (!err && flight)
-		err = krr_keeper_new(r->vm, &r->rec, &r->ram, r->console_from, &r->keeper);
+	if (!err && r->flight)
+		err = krr_keeper_new(r->vm, &r->rec, &r->ram, &r->tracker, r->console_from,
+				     &r->keeper);
 	if (err)
 		return err;
-	r->drain.see = flight ? krr_keeper_see : see_stop;
-	r->drain.arg = flight ? (void *)r->keeper : r;
+	r->drain.see = r->flight ? krr_keeper_see : see_stop;
+	r->drain.arg = r->flight ? (void *)r->keeper : r;
 	fill_manifest(r);
-	r->rec.m.flight = flight;
-	return krr_manifest_save(r->rec.dirfd, &r->rec.m);
+	r->rec.m.flight = r->flight;
+	return krr_manifest_begin(r->rec.dirfd, &r->rec.m);
 }
+
+static int open_copy(struct krr_recorder *r)
+{
+	r->copy = openat(r->rec.dirfd, r->flight ? KRR_BASE_RAM : "start.ram",
+			 O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (r->copy < 0 || ftruncate(r->copy, (off_t)r->ram.size) < 0)
+		return -errno;
+	return krr_tracker_init(&r->tracker, &r->ram);
+}
+
+/* Copy RAM of a guest that writes to it, until little changes meanwhile. */
+static int copy_ram(struct krr_recorder *r)
+{
+	uint64_t changed;
+	int err = open_copy(r), i;
+
+	for (i = 0; i < ROUNDS && !err; i++) {
+		err = krr_tracker_follow(&r->tracker, &r->ram, r->copy, &changed);
+		if (changed < FEW_PAGES)
+			break;
+	}
+	if (err)
+		krr_err("cannot copy guest RAM to %s: %s", r->rec.path, strerror(-err));
+	return err;
+}
+
+/* The guest will begin soon, or has parked already. */
+static int prepare(struct krr_recorder *r)
+{
+	struct krr_hdr *h = r->ram.hdr;
+	__free_ptr char *name = NULL;
+	int err;
+
+	memcpy(r->asked, h->name, sizeof(r->asked));
+	r->flight = krr_load(&h->flight);
+	name = name_of(r);
+	err = krr_recording_create(name, &r->rec);
+	return err ? err : copy_ram(r);
+}
+
+/* Was it this recording that was prepared? */
+static bool is_ready(const struct krr_recorder *r)
+{
+	const struct krr_hdr *h = r->ram.hdr;
+
+	return r->ready && !memcmp(r->asked, h->name, sizeof(r->asked)) &&
+	       r->flight == !!krr_load(&h->flight);
+}
+
+static void unprepare(struct krr_recorder *r);
 
 static int begin(struct krr_recorder *r)
 {
 	struct krr_hdr *h = r->ram.hdr;
-	uint64_t base = krr_load(&h->head);
-	bool flight = krr_load(&h->flight);
-	__free_ptr char *name = name_of(r, flight);
+	uint64_t base = krr_load(&h->head), t0 = krr_now_ns();
+	bool ready = is_ready(r);
 	int err;
 
-	err = krr_recording_create(name, &r->rec);
+	if (r->ready && !ready)
+		unprepare(r);
+	r->waits = ready;
+	r->ready = false;
+	err = ready ? r->ready_err : prepare(r);
 	if (err)
 		return err;
 	krr_store(&h->host_flags, 0u);
 	krr_store(&h->wanted, 0u);
 	krr_store(&h->tail, base);
 	r->console_from = console_size(r);
-	err = take_snapshot(r, flight);
+	err = take_snapshot(r);
 	if (!err)
-		err = begin_files(r, base, flight);
+		err = begin_files(r, base);
+	r->rec.m.start_pause_ms = ms_since(t0);
 	if (!err)
 		err = command_record(r);
 	if (err)
 		return err;
+	close(r->copy);
+	r->copy = -1;
 	r->active = true;
 	r->hung = r->ruled = r->go_on = false;
 	r->begun_ns = r->head_ns = krr_now_ns();
@@ -248,6 +330,11 @@ static void publish(struct krr_recorder *r, int err, const char *name)
 
 static void forget(struct krr_recorder *r)
 {
+	if (r->copy >= 0)
+		close(r->copy);
+	r->copy = -1;
+	krr_tracker_free(&r->tracker);
+	krr_delta_free(&r->changed);
 	krr_keeper_free(r->keeper);
 	r->keeper = NULL;
 	krr_drain_free(&r->drain);
@@ -255,12 +342,9 @@ static void forget(struct krr_recorder *r)
 	r->log = NULL;
 }
 
-static void give_up_start(struct krr_recorder *r, int err)
+/* The recording does not come to be. */
+static void discard(struct krr_recorder *r)
 {
-	krr_err("the recording was not begun: %s", strerror(-err));
-	krr_store(&r->ram.hdr->command, (uint32_t)KRR_CMD_ABORT);
-	memset(&r->drain.d, 0, sizeof(r->drain.d));
-	publish(r, err, r->rec.name);
 	forget(r);
 	/* A name that was taken is somebody else's directory. */
 	if (r->rec.lockfd >= 0)
@@ -269,38 +353,102 @@ static void give_up_start(struct krr_recorder *r, int err)
 		krr_recording_close(&r->rec);
 }
 
-static void copy_console(struct krr_recorder *r)
+/* It was prepared, and the guest does not begin it. */
+static void unprepare(struct krr_recorder *r)
+{
+	r->ready = false;
+	krr_store(&r->ram.hdr->host_flags, 0u);
+	discard(r);
+}
+
+static void give_up_start(struct krr_recorder *r, int err)
+{
+	krr_err("the recording was not begun: %s", strerror(-err));
+	krr_store(&r->ram.hdr->command, (uint32_t)KRR_CMD_ABORT);
+	memset(&r->drain.d, 0, sizeof(r->drain.d));
+	publish(r, err, r->rec.name);
+	discard(r);
+}
+
+/* What was printed until @end; the guest may have gone on. */
+static void copy_console(struct krr_recorder *r, off_t end)
 {
 	__close_fd int from = open(r->vm->console, O_RDONLY | O_CLOEXEC);
 	__close_fd int to = openat(r->rec.dirfd, "console.log",
 				   O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	off_t at = r->console_from;
 	char buf[65536];
-	ssize_t n = -1;
+	ssize_t n = from < 0 || to < 0 ? -1 : 1;
 
-	while (from >= 0 && to >= 0 && (n = krr_pread_full(from, buf, sizeof(buf), at)) > 0) {
-		at += n;
-		n = krr_write_full(to, buf, (size_t)n);
-		if (n < 0)
+	while (n > 0 && at < end) {
+		n = krr_pread_full(from, buf, end - at < (off_t)sizeof(buf) ?
+				   (size_t)(end - at) : sizeof(buf), at);
+		if (n <= 0)
 			break;
+		at += n;
+		if (krr_write_full(to, buf, (size_t)n))
+			n = -1;
 	}
 	if (n < 0)
 		krr_err("cannot copy the console to %s/console.log", r->rec.path);
 }
 
-/* The guest is parked at the end: what its memory holds now is the truth. */
-static int copy_end_ram(struct krr_recorder *r)
+/* Pages that there is memory for: half of what the host has. */
+static uint64_t pages_to_spare(void)
 {
-	uint64_t t0 = krr_now_ns();
+	__free_ptr char *text = krr_read_file_at(AT_FDCWD, "/proc/meminfo", 65536);
+	const char *line = text ? strstr(text, "MemAvailable:") : NULL;
+	unsigned long long kib = 0;
+
+	if (line)
+		sscanf(line, "MemAvailable: %llu kB", &kib);
+	return kib * 1024 / KRR_BLOCK / 2;
+}
+
+/*
+ * The guest is parked at the end: what its memory holds now is the truth.  The pages
+ * that changed since the start, or the last epoch, are kept in memory; if they are too
+ * many, all of it is copied at once.
+ */
+static int keep_end_ram(struct krr_recorder *r, enum krr_end_ram *where)
+{
+	uint64_t most = pages_to_spare();
 	int err, err2;
 
 	err = krr_qmp_call(r->qmp, "stop", NULL, NULL);
 	if (err)
 		return err;
-	err = krr_copy_ram(r->ram.fd, r->rec.dirfd, "end.ram", r->rec.m.sum[KRR_FILE_END_RAM]);
+	err = r->keeper ? krr_keeper_scan(r->keeper, most) :
+	      krr_tracker_scan(&r->tracker, &r->ram, most, &r->changed);
+	if (!err) {
+		*where = KRR_END_RAM_SCANNED;
+	} else if (err == -E2BIG || err == -ENOMEM) {
+		krr_delta_free(&r->changed);
+		err = krr_copy_ram(r->ram.fd, r->rec.dirfd, "end.ram",
+				   r->rec.m.sum[KRR_FILE_END_RAM]);
+		*where = err ? KRR_END_RAM_NONE : KRR_END_RAM_FILE;
+	}
 	err2 = krr_qmp_call(r->qmp, "cont", NULL, NULL);
-	r->rec.m.end_pause_ms = ms_since(t0);
 	return err ? err : err2;
+}
+
+/* start.ram and the pages that changed since make end.ram. */
+static int make_end_ram(struct krr_recorder *r)
+{
+	__close_fd int from = openat(r->rec.dirfd, "start.ram", KRR_O_READ);
+	__close_fd int to = -1;
+	char sum[KRR_SUM_TEXT];
+	int err;
+
+	if (from < 0)
+		return -errno;
+	err = krr_copy_ram(from, r->rec.dirfd, "end.ram", sum);
+	if (err)
+		return err;
+	to = openat(r->rec.dirfd, "end.ram", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	err = to < 0 ? -errno : krr_delta_put(&r->changed, to);
+	krr_tracker_sum(&r->tracker, r->rec.m.sum[KRR_FILE_END_RAM]);
+	return err;
 }
 
 static void finish(struct krr_recorder *r, bool parked);
@@ -321,7 +469,7 @@ static int change_log(struct krr_recorder *r, uint32_t epoch)
 		return err;
 	krr_log_writer_free(r->log);
 	r->log = r->drain.log = NULL;
-	err = open_log(r, epoch, true);
+	err = open_log(r, epoch);
 	r->drain.log = r->log;
 	return err;
 }
@@ -336,7 +484,7 @@ static int snapshot_epoch(struct krr_recorder *r, uint32_t epoch)
 		return err;
 	err = save_state(r, state);
 	if (!err)
-		err = krr_keeper_scan(r->keeper);
+		err = krr_keeper_scan(r->keeper, UINT64_MAX);
 	err2 = krr_qmp_call(r->qmp, "cont", NULL, NULL);
 	return err ? err : err2;
 }
@@ -438,7 +586,7 @@ static void say_go_on(struct krr_recorder *r)
 }
 
 /* What cannot be kept, for want of room, is left for the next command to try again. */
-static int finish_flight(struct krr_recorder *r, bool parked, char **name)
+static int finish_flight(struct krr_recorder *r, enum krr_end_ram end, off_t console, char **name)
 {
 	__free_ptr char *message = krr_printable(r->ram.hdr->message, sizeof(r->ram.hdr->message));
 	uint32_t reason = stop_reason(r);
@@ -446,47 +594,74 @@ static int finish_flight(struct krr_recorder *r, bool parked, char **name)
 	int err = 0;
 
 	if (!is_dropped(r))
-		err = krr_keeper_end(r->keeper, label, krr_stop_name(reason), message, parked,
-				     console_size(r), name);
+		err = krr_keeper_end(r->keeper, label, krr_stop_name(reason), message, end,
+				     console, name);
 	krr_manifest_set_counts(&r->rec.m, &r->drain.d);
 	return err;
+}
+
+/* The guest is parked at the end.  Return: 0 or -errno (said on stderr). */
+static int take_end(struct krr_recorder *r, enum krr_end_ram *where)
+{
+	int err = keep_end_ram(r, where);
+
+	if (err)
+		krr_err("cannot copy guest RAM to %s: %s", r->rec.path, strerror(-err));
+	r->rec.m.complete = !err && !r->drain.damaged && r->drain.d.stopped;
+	if (!r->rec.m.complete)
+		*where = KRR_END_RAM_NONE;
+	return err;
+}
+
+/* Make the files of it; the guest may run.  @kept: name of what was kept of a flight. */
+static int make_files(struct krr_recorder *r, enum krr_end_ram end, off_t console, char **kept)
+{
+	int err = 0, err2;
+
+	if (r->keeper)
+		return finish_flight(r, end, console, kept);
+	copy_console(r, console);
+	if (end == KRR_END_RAM_SCANNED)
+		err = make_end_ram(r);
+	if (err) {
+		krr_err("cannot write %s/end.ram: %s", r->rec.path, strerror(-err));
+		r->rec.m.complete = false;
+	}
+	err2 = krr_seal(&r->rec, &r->drain, r->ram.hdr);
+	return err ? err : err2;
 }
 
 /* @parked: the guest waits at its end barrier. */
 static void finish(struct krr_recorder *r, bool parked)
 {
+	enum krr_end_ram end = KRR_END_RAM_NONE;
+	uint64_t t0 = krr_now_ns();
 	int err = r->log ? krr_drain_step(&r->drain, true) : -EIO, err2;
-	bool flight = r->keeper;
+	off_t console = console_size(r);
 	char *kept = NULL;
 
 	if (err)
 		krr_err("cannot write %s/log.krr: %s", r->rec.path, strerror(-err));
 	r->rec.m.duration_ms = ms_since(r->begun_ns);
-	if (parked && !err && !is_dropped(r)) {
-		err = copy_end_ram(r);
-		if (err)
-			krr_err("cannot copy guest RAM to %s: %s", r->rec.path, strerror(-err));
-		r->rec.m.complete = !err && !r->drain.damaged && r->drain.d.stopped;
-	}
-	if (r->keeper) {
-		err2 = finish_flight(r, parked && r->rec.m.complete, &kept);
-	} else {
-		copy_console(r);
-		err2 = krr_seal(&r->rec, &r->drain, r->ram.hdr);
-	}
+	if (parked && !err && !is_dropped(r))
+		err = take_end(r, &end);
+	r->rec.m.end_pause_ms = parked ? ms_since(t0) : 0;
+	if (parked && r->waits)
+		krr_store(&r->ram.hdr->command, (uint32_t)KRR_CMD_RESUME);
+	err2 = make_files(r, end, console, &kept);
 	r->active = false;
 	r->go_on = is_to_go_on(r);
-	publish(r, err ? err : err2, flight ? kept : r->rec.name);
+	publish(r, err ? err : err2, r->flight ? kept : r->rec.name);
 	free(kept);
 	forget(r);
-	if (flight && !err2)
+	if (r->flight && !err2)
 		krr_recording_discard(&r->rec);
 	else
 		krr_recording_close(&r->rec);
-	if (parked)
-		krr_store(&r->ram.hdr->command, (uint32_t)KRR_CMD_RESUME);
-	else
+	if (!parked)
 		krr_store(&r->ram.hdr->wanted, KRR_WANT_STOP);	/* nobody drains any more */
+	else if (!r->waits)
+		krr_store(&r->ram.hdr->command, (uint32_t)KRR_CMD_RESUME);
 }
 
 static void search(struct krr_recorder *r)
@@ -513,12 +688,23 @@ static void look(struct krr_recorder *r)
 	krr_store(&h->heartbeat, h->heartbeat + 1);
 	if (state != KRR_ST_PARKED_START)
 		r->answered = false;
+	if (r->ready && state != KRR_ST_PREPARING && state != KRR_ST_PARKED_START)
+		unprepare(r);
 	switch (state) {
+	case KRR_ST_PREPARING:
+		if (r->ready)
+			return;
+		if (r->active)		/* the VM was reset while recording */
+			finish(r, false);
+		r->ready_err = prepare(r);
+		r->ready = true;
+		krr_store(&h->host_flags, KRR_HOST_READY);
+		return;
 	case KRR_ST_PARKED_START:
 		if (r->answered)
 			return;
 		r->answered = true;
-		if (r->active)		/* the VM was reset while recording */
+		if (r->active)		/* as above */
 			finish(r, false);
 		err = begin(r);
 		if (err)
@@ -565,10 +751,12 @@ static void *run(void *arg)
 			look(r);
 		else if (r->ring == KRR_RING_UNKNOWN)
 			search(r);
-		krr_sleep_ms(POLL_MS);
+		krr_sleep_ms(r->ready ? SOON_MS : POLL_MS);
 	}
 	if (r->active)
 		finish(r, false);
+	else if (r->ready)
+		discard(r);
 	return NULL;
 }
 
@@ -590,7 +778,7 @@ int krr_recorder_start(struct krr_vm *vm, const struct krr_machine *m, struct kr
 		abort();
 	r->vm = vm;
 	r->machine = m;
-	r->rec.dirfd = r->rec.lockfd = -1;
+	r->rec.dirfd = r->rec.lockfd = r->copy = -1;
 	pthread_mutex_init(&r->lock, NULL);
 	err = krr_ram_open(vm->ram, true, &r->ram);
 	if (!err)

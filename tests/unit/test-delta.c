@@ -2,6 +2,7 @@
 /* Pages that changed: found, written, applied; files of them that are damaged. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -130,10 +131,19 @@ static void scan(struct krr_tracker *t, const struct krr_ram *ram, uint64_t page
 {
 	struct krr_delta d;
 
-	assert_int_equal(krr_tracker_scan(t, ram, &d), 0);
+	assert_int_equal(krr_tracker_scan(t, ram, UINT64_MAX, &d), 0);
 	assert_int_equal(d.pages, pages);
 	krr_delta_free(&d);
 	assert_int_equal(d.pages, 0);
+}
+
+/* What RAM holds now. */
+static void learn(struct krr_tracker *t, const struct krr_ram *ram)
+{
+	struct krr_delta d;
+
+	assert_int_equal(krr_tracker_scan(t, ram, UINT64_MAX, &d), 0);
+	krr_delta_free(&d);
 }
 
 /* Scan, write, apply to @copy: it is what RAM is, then. */
@@ -143,7 +153,7 @@ static void follow(struct krr_tracker *t, const struct krr_ram *ram, int copy, u
 	struct stat st;
 	uint64_t bytes;
 
-	assert_int_equal(krr_tracker_scan(t, ram, &d), 0);
+	assert_int_equal(krr_tracker_scan(t, ram, UINT64_MAX, &d), 0);
 	assert_int_equal(d.pages, pages);
 	assert_int_equal(krr_delta_write(&d, dir, "delta", &bytes), 0);
 	krr_delta_free(&d);
@@ -167,7 +177,7 @@ static void changes(void **state)
 		fill_page(&ram, i, &dice);
 	copy = copy_of(&ram, "copy");
 	assert_int_equal(krr_tracker_init(&t, &ram), 0);
-	assert_int_equal(krr_tracker_learn(&t, copy), 0);
+	learn(&t, &ram);
 	follow(&t, &ram, copy, 0);
 	/* one bit, the same page twice, the first and the last page */
 	ram.map[high * KRR_BLOCK + 4095] ^= 1;
@@ -208,7 +218,7 @@ static void holes(void **state)
 		fill_page(&ram, i, &dice);
 	copy = copy_of(&ram, "copy");
 	assert_int_equal(krr_tracker_init(&t, &ram), 0);
-	assert_int_equal(krr_tracker_learn(&t, copy), 0);
+	learn(&t, &ram);
 	/* zeros are written */
 	memset(ram.map + (high + 3) * KRR_BLOCK, 0, 2 * KRR_BLOCK);
 	follow(&t, &ram, copy, 2);
@@ -244,7 +254,7 @@ static void ring(void **state)
 
 	(void)state;
 	assert_int_equal(krr_tracker_init(&t, &ram), 0);
-	assert_int_equal(krr_tracker_learn(&t, copy), 0);
+	learn(&t, &ram);
 	fill_page(&ram, RING_PAGE, &dice);
 	fill_page(&ram, RING_PAGE + RING_PAGES / 2, &dice);
 	fill_page(&ram, RING_PAGE + RING_PAGES - 1, &dice);
@@ -265,14 +275,12 @@ static void nothing_learnt(void **state)
 	struct krr_ram ram = open_ram(PAGES);
 	struct krr_tracker t;
 	struct dice dice = { 24 };
-	__close_fd int small = scratch_file("small", "x", 1);
 	int copy = scratch_file("copy", "", 0);
 
 	(void)state;
 	fill_page(&ram, 3, &dice);
 	assert_int_equal(ftruncate(copy, (off_t)ram.size), 0);
 	assert_int_equal(krr_tracker_init(&t, &ram), 0);
-	assert_int_equal(krr_tracker_learn(&t, small), -EINVAL);
 	follow(&t, &ram, copy, 2);
 	close(copy);
 	krr_tracker_free(&t);
@@ -297,7 +305,7 @@ static void threads(void **state)
 	make_header(ram.map, HDR_PAGE * KRR_BLOCK, KRR_MIN_RING);
 	copy = copy_of(&ram, "copy");
 	assert_int_equal(krr_tracker_init(&t, &ram), 0);
-	assert_int_equal(krr_tracker_learn(&t, copy), 0);
+	learn(&t, &ram);
 	for (round = 0; round < 3; round++) {
 		memset(changed, 0, MANY);
 		for (i = n = 0; i < 900; i++) {
@@ -336,7 +344,7 @@ static void small_extents(void **state)
 	copy = copy_of(&ram, "copy");
 	assert_int_equal(krr_tracker_init(&t, &ram), 0);
 	grain = 512;
-	assert_int_equal(krr_tracker_learn(&t, copy), 0);
+	learn(&t, &ram);
 	scan(&t, &ram, 0);
 	/* in the middle of a page, at its end, and over a border */
 	ram.map[(high + 3) * KRR_BLOCK + 2000] = 1;
@@ -348,6 +356,183 @@ static void small_extents(void **state)
 	grain = 0;
 	alarm(0);
 	close(copy);
+	krr_tracker_free(&t);
+	krr_ram_close(&ram);
+}
+
+/* --- copies of RAM that changes ------------------------------------------------------- */
+
+static void assert_sum(const struct krr_tracker *t, int copy)
+{
+	char want[KRR_SUM_TEXT], sum[KRR_SUM_TEXT];
+
+	assert_int_equal(krr_sum_fd(copy, want), 0);
+	krr_tracker_sum(t, sum);
+	assert_string_equal(sum, want);
+}
+
+static int empty_copy(const struct krr_ram *ram)
+{
+	int copy = scratch_file("copy", "", 0);
+
+	assert_int_equal(ftruncate(copy, (off_t)ram->size), 0);
+	return copy;
+}
+
+/* In rounds, as a snapshot is made; the sum is that of the file. */
+static void rounds(void **state)
+{
+	struct krr_ram ram = open_ram(MANY);
+	struct dice dice = { 28 };
+	struct krr_tracker t;
+	uint64_t changed;
+	unsigned int i, round;
+	struct stat st;
+	int copy = empty_copy(&ram);
+
+	(void)state;
+	for (i = 0; i < 2000; i++)
+		fill_page(&ram, RING_PAGE + RING_PAGES + roll(&dice) % 4000, &dice);
+	fill_page(&ram, RING_PAGE + 3, &dice);
+	assert_int_equal(krr_tracker_init(&t, &ram), 0);
+	for (round = 0; round < 3; round++) {
+		assert_int_equal(krr_tracker_follow(&t, &ram, copy, &changed), 0);
+		assert_true(round ? changed == 90 : changed > 1000 && changed <= 2001);
+		assert_is_ram(copy, &ram);
+		assert_sum(&t, copy);
+		for (i = 0; i < 80; i++)
+			fill_page(&ram, 2000 + 3 * i, &dice);
+		for (; i < 90; i++)
+			fill_page(&ram, 3000 + i, &dice);
+	}
+	assert_int_equal(krr_tracker_follow(&t, &ram, copy, &changed), 0);
+	assert_int_equal(changed, 90);
+	/* to zeros, too; and what did not change is not written */
+	punch(&ram, 2000, 1);
+	assert_int_equal(krr_tracker_follow(&t, &ram, copy, &changed), 0);
+	assert_int_equal(changed, 1);
+	assert_is_ram(copy, &ram);
+	assert_sum(&t, copy);
+	assert_true(!fstat(copy, &st) && st.st_blocks * 512 < 3000 * (off_t)KRR_BLOCK);
+	close(copy);
+	krr_tracker_free(&t);
+	krr_ram_close(&ram);
+}
+
+static struct krr_ram written;	/* by scribble() */
+static bool enough;
+
+static void *scribble(void *arg)
+{
+	struct dice dice = { 29 };
+
+	while (!__atomic_load_n(&enough, __ATOMIC_ACQUIRE))
+		fill_page(&written, RING_PAGE + RING_PAGES + roll(&dice) % 50, &dice);
+	return arg;
+}
+
+/* A copy that was torn is one that the tracker knows. */
+static void torn(void **state)
+{
+	struct krr_tracker t;
+	uint64_t changed;
+	pthread_t thread;
+	unsigned int i;
+	int copy;
+
+	(void)state;
+	written = open_ram(PAGES);
+	copy = empty_copy(&written);
+	assert_int_equal(krr_tracker_init(&t, &written), 0);
+	assert_int_equal(pthread_create(&thread, NULL, scribble, NULL), 0);
+	for (i = 0; i < 300; i++)
+		assert_int_equal(krr_tracker_follow(&t, &written, copy, &changed), 0);
+	assert_sum(&t, copy);
+	__atomic_store_n(&enough, true, __ATOMIC_RELEASE);
+	pthread_join(thread, NULL);
+	assert_int_equal(krr_tracker_follow(&t, &written, copy, &changed), 0);
+	assert_is_ram(copy, &written);
+	assert_sum(&t, copy);
+	close(copy);
+	krr_tracker_free(&t);
+	krr_ram_close(&written);
+}
+
+/* In memory, then into a copy of what was before. */
+static void put(void **state)
+{
+	struct krr_ram ram = open_ram(MANY);
+	struct dice dice = { 30 };
+	struct krr_tracker t;
+	struct krr_delta d;
+	uint64_t changed;
+	unsigned int i;
+	int copy = empty_copy(&ram);
+
+	(void)state;
+	for (i = 0; i < 1000; i++)
+		fill_page(&ram, 2000 + roll(&dice) % 4000, &dice);
+	assert_int_equal(krr_tracker_init(&t, &ram), 0);
+	assert_int_equal(krr_tracker_follow(&t, &ram, copy, &changed), 0);
+	for (i = 0; i < 700; i++)
+		fill_page(&ram, 2500 + i + i / 100, &dice);
+	punch(&ram, 4000, 100);
+	assert_int_equal(krr_tracker_scan(&t, &ram, UINT64_MAX, &d), 0);
+	assert_true(d.pages >= 700);
+	assert_int_equal(krr_delta_put(&d, copy), 0);
+	assert_is_ram(copy, &ram);
+	assert_sum(&t, copy);
+	krr_delta_free(&d);
+	close(copy);
+	krr_tracker_free(&t);
+	krr_ram_close(&ram);
+}
+
+static void too_many(void **state)
+{
+	struct krr_ram ram = open_ram(MANY);
+	struct dice dice = { 31 };
+	struct krr_tracker t;
+	struct krr_delta d;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 400; i++)
+		fill_page(&ram, MANY - 1 - 40 * i, &dice);
+	assert_int_equal(krr_tracker_init(&t, &ram), 0);
+	assert_int_equal(krr_tracker_scan(&t, &ram, 300, &d), -E2BIG);
+	assert_true(d.pages <= 300);
+	krr_delta_free(&d);
+	krr_tracker_free(&t);
+	assert_int_equal(krr_tracker_init(&t, &ram), 0);
+	assert_int_equal(krr_tracker_scan(&t, &ram, 0, &d), -E2BIG);
+	krr_delta_free(&d);
+	krr_tracker_free(&t);
+	assert_int_equal(krr_tracker_init(&t, &ram), 0);
+	assert_int_equal(krr_tracker_scan(&t, &ram, 401, &d), 0);
+	assert_int_equal(d.pages, 401);		/* and the header */
+	krr_delta_free(&d);
+	krr_tracker_free(&t);
+	krr_ram_close(&ram);
+}
+
+/* A file that cannot be written is an error. */
+static void no_copy(void **state)
+{
+	struct krr_ram ram = open_ram(PAGES);
+	__close_fd int copy = openat(dir, "ram", O_RDONLY | O_CLOEXEC);
+	struct krr_tracker t;
+	struct krr_delta d;
+	uint64_t changed;
+
+	(void)state;
+	assert_int_equal(krr_tracker_init(&t, &ram), 0);
+	assert_int_equal(krr_tracker_follow(&t, &ram, copy, &changed), -EBADF);
+	krr_tracker_free(&t);
+	assert_int_equal(krr_tracker_init(&t, &ram), 0);
+	assert_int_equal(krr_tracker_scan(&t, &ram, UINT64_MAX, &d), 0);
+	assert_int_equal(krr_delta_put(&d, copy), -EBADF);
+	krr_delta_free(&d);
 	krr_tracker_free(&t);
 	krr_ram_close(&ram);
 }
@@ -365,13 +550,13 @@ static uint8_t *make_delta(struct krr_ram *ram, uint64_t from, uint64_t pages, s
 	__close_fd int fd = -1;
 
 	assert_int_equal(krr_tracker_init(&t, ram), 0);
-	assert_int_equal(krr_tracker_learn(&t, ram->fd), 0);
+	learn(&t, ram);
 	for (i = from; i < from + pages; i++) {
 		/* half of it compresses */
 		fill_page(ram, i, &dice);
 		memset(ram->map + i * KRR_BLOCK + 1000, (int)i, 2000);
 	}
-	assert_int_equal(krr_tracker_scan(&t, ram, &d), 0);
+	assert_int_equal(krr_tracker_scan(&t, ram, UINT64_MAX, &d), 0);
 	assert_int_equal(d.pages, pages);
 	assert_int_equal(krr_delta_write(&d, dir, "delta", &bytes), 0);
 	krr_delta_free(&d);
@@ -641,6 +826,11 @@ int main(void)
 		cmocka_unit_test(nothing_learnt),
 		cmocka_unit_test(threads),
 		cmocka_unit_test(small_extents),
+		cmocka_unit_test(rounds),
+		cmocka_unit_test(torn),
+		cmocka_unit_test(put),
+		cmocka_unit_test(too_many),
+		cmocka_unit_test(no_copy),
 		cmocka_unit_test(twice),
 		cmocka_unit_test(cut_off),
 		cmocka_unit_test(flipped_bits),

@@ -3,6 +3,7 @@
  * What the flight recorder does when.  The clock is ours, so nobody waits; the guest
  * and its recorder are played.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <linux/types.h>
@@ -86,7 +87,7 @@ static void next_epoch(void)
 	now++;
 	open_epoch();
 	ram.map[ram.size - 1 - now * KRR_BLOCK] = (uint8_t)now;
-	assert_int_equal(krr_keeper_scan(keeper), 0);
+	assert_int_equal(krr_keeper_scan(keeper, UINT64_MAX), 0);
 	assert_int_equal(krr_keeper_epoch(keeper, decoder.offset, 0, 10 * now), 0);
 }
 
@@ -99,7 +100,8 @@ static int begin(uint32_t keep_ms)
 {
 	__free_ptr char *path = krr_strf("%s/ram", scratch);
 	__close_fd int base = -1;
-	struct krr_copy copy;
+	struct krr_tracker t;
+	uint64_t changed;
 
 	seconds = 1000;
 	now = 0;
@@ -115,9 +117,11 @@ static int begin(uint32_t keep_ms)
 	make_manifest(&rec.m, "fl");
 	rec.m.flight = true;
 	base = openat(rec.dirfd, KRR_BASE_RAM, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	assert_int_equal(krr_copy_sparse(ram.fd, base, &copy), 0);
+	assert_int_equal(ftruncate(base, (off_t)ram.size), 0);
+	assert_int_equal(krr_tracker_init(&t, &ram), 0);
+	assert_int_equal(krr_tracker_follow(&t, &ram, base, &changed), 0);
 	open_epoch();
-	return krr_keeper_new(&vm, &rec, &ram, 0, &keeper);
+	return krr_keeper_new(&vm, &rec, &ram, &t, 0, &keeper);
 }
 
 static void end(void)
@@ -556,21 +560,52 @@ static void border_while_working(void **state)
 
 /* --- the end -------------------------------------------------------------------------------- */
 
-static void ends(const char *want_why)
+/* Its end.ram is what RAM holds, and its ring is of no interest. */
+static void assert_is_ram(const struct krr_recording *kept)
+{
+	uint64_t ring = (uint64_t)(ram.ring - ram.map);
+	struct krr_ram end;
+
+	assert_int_equal(krr_ram_open_at(kept->dirfd, "end.ram", false, &end), 0);
+	assert_int_equal(end.size, ram.size);
+	assert_memory_equal(end.map, ram.map, ring);
+	ring += ram.ring_bytes;
+	assert_memory_equal(end.map + ring, ram.map + ring, ram.size - ring);
+	krr_ram_close(&end);
+}
+
+static void ends_in(const char *want_why, enum krr_end_ram end)
 {
 	struct krr_recording kept;
 	char *name;
 
-	put_file("end.ram", "end", 3);
-	assert_int_equal(krr_keeper_end(keeper, "panic", "panic", "Oh no", true, 0, &name), 0);
+	assert_int_equal(krr_keeper_end(keeper, "panic", "panic", "Oh no", end, 0, &name), 0);
 	assert_int_equal(krr_recording_open(name, &kept), 0);
 	assert_true(kept.m.complete);
 	assert_string_equal(kept.m.why, want_why);
 	assert_string_equal(kept.m.stop_reason, "panic");
 	assert_string_equal(kept.m.message, "Oh no");
+	if (end == KRR_END_RAM_SCANNED)
+		assert_is_ram(&kept);
 	krr_recording_close(&kept);
 	free(name);
 	assert_int_equal(recordings(), 1);
+}
+
+static void ends(const char *want_why)
+{
+	put_file("end.ram", "end", 3);
+	ends_in(want_why, KRR_END_RAM_FILE);
+}
+
+/* RAM of the end is what it was, and what changed since. */
+static void at_the_end_scanned(void **state)
+{
+	(void)state;
+	memset(ram.map, 0x5a, 3 * KRR_BLOCK);
+	assert_int_equal(krr_keeper_scan(keeper, 0), -E2BIG);
+	assert_int_equal(krr_keeper_scan(keeper, UINT64_MAX), 0);
+	ends_in("panic", KRR_END_RAM_SCANNED);
 }
 
 static void at_the_end(void **state)
@@ -626,6 +661,7 @@ int main(void)
 		TEST(at_once_for_all),
 		TEST(border_while_working),
 		TEST(at_the_end),
+		TEST(at_the_end_scanned),
 		TEST(at_the_end_waiting),
 		TEST(at_the_end_at_border),
 		TEST(status_goes),

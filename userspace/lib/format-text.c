@@ -55,6 +55,7 @@ static const char *const states[] = {
 	[KRR_ST_CUT] = "log ended",
 	[KRR_ST_LOST] = "recording given up",
 	[KRR_ST_PARKED_EPOCH] = "parked between epochs",
+	[KRR_ST_PREPARING] = "about to record",
 };
 
 static const char *const registers[KRR_NR_ENTRY_WORDS] = {

@@ -153,12 +153,7 @@ char *krr_manifest_json(const struct krr_manifest *m)
 	return text;
 }
 
-/**
- * krr_manifest_save() - write manifest.json, all of it or nothing
- * @dirfd: directory of the recording
- * @m: what to write
- */
-int krr_manifest_save(int dirfd, const struct krr_manifest *m)
+static int save(int dirfd, const struct krr_manifest *m, bool sync)
 {
 	__free_ptr char *text = krr_manifest_json(m);
 	__close_fd int fd = -1;
@@ -173,11 +168,31 @@ int krr_manifest_save(int dirfd, const struct krr_manifest *m)
 	err = krr_write_full(fd, text, strlen(text));
 	if (!err)
 		err = krr_write_full(fd, "\n", 1);
-	if (!err && fsync(fd) < 0)
+	if (!err && sync && fsync(fd) < 0)
 		err = -errno;
 	if (!err && renameat(dirfd, FILE_NAME ".tmp", dirfd, FILE_NAME) < 0)
 		err = -errno;
 	return err;
+}
+
+/**
+ * krr_manifest_save() - write manifest.json, all of it or nothing
+ * @dirfd: directory of the recording
+ * @m: what to write
+ */
+int krr_manifest_save(int dirfd, const struct krr_manifest *m)
+{
+	return save(dirfd, m, true);
+}
+
+/**
+ * krr_manifest_begin() - the same, and wait for no disk: of a recording that begins
+ * @dirfd: directory of the recording
+ * @m: what to write
+ */
+int krr_manifest_begin(int dirfd, const struct krr_manifest *m)
+{
+	return save(dirfd, m, false);
 }
 
 static int wrong(const char *name, const char *what)

@@ -80,6 +80,7 @@ struct krr_manifest {
 const char *krr_file_name(enum krr_file f);
 int krr_manifest_load(int dirfd, struct krr_manifest *m);
 int krr_manifest_save(int dirfd, const struct krr_manifest *m);
+int krr_manifest_begin(int dirfd, const struct krr_manifest *m);
 char *krr_manifest_json(const struct krr_manifest *m);
 void krr_manifest_set_counts(struct krr_manifest *m, const struct krr_decoder *d);
 void krr_manifest_copy(struct krr_manifest *to, const struct krr_manifest *from);

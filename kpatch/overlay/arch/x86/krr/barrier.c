@@ -12,6 +12,7 @@
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/stop_machine.h>
 #include <asm/smp.h>
 
@@ -19,6 +20,8 @@
 
 #define HOLD_MAX_US		500	/* RR lock, while others wait */
 #define HOLD_URGENT_US		50	/* and one of them for an interrupt */
+#define TICK_MS			10
+#define FILES_MS		60000	/* for the host to make a recording's files */
 
 DEFINE_MUTEX(krr_control_mutex);	/* of whoever starts, stops, begins an epoch */
 bool krr_start_pending;
@@ -147,6 +150,37 @@ static int find_host(void)
 }
 
 /*
+ * Say that a recording is about to begin, and let the host copy most of RAM while all
+ * goes on.  A host that does not get ready in time has more to copy when it is asked.
+ */
+static int let_host_prepare(void)
+{
+	int ms;
+
+	smp_store_release(&krr_hdr->state, KRR_ST_PREPARING);
+	for (ms = 0; ms < KRR_HOST_PATIENCE_MS; ms += TICK_MS) {
+		if (smp_load_acquire(&krr_hdr->host_flags) & KRR_HOST_READY)
+			break;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		msleep(TICK_MS);
+	}
+	return 0;
+}
+
+/* The recording is over, and the guest goes on; wait until the host has all of it on disk. */
+static void let_host_finish(void)
+{
+	int ms;
+
+	for (ms = 0; ms < FILES_MS && READ_ONCE(krr_hdr->command) == KRR_CMD_RESUME; ms += TICK_MS) {
+		if (fatal_signal_pending(current))
+			break;
+		msleep(TICK_MS);
+	}
+}
+
+/*
  * A task that was preempted between a hook's look at krr_mode and the plain
  * operation would do that operation inside the domain.  With preempt=full that can
  * be; from arm() on nobody is preempted at an interrupt's return until all CPUs
@@ -191,7 +225,7 @@ out:
  * With krr_control_mutex.
  *
  * Return: 0 when it is on; -EBUSY, -ENODEV (no host), -EOPNOTSUPP (hdr.message says
- * why), -ETIMEDOUT, -ECANCELED (the host could not).
+ * why), -ETIMEDOUT, -ECANCELED (the host could not), -EINTR.
  */
 int krr_start_recording(const char *name, bool flight)
 {
@@ -205,9 +239,11 @@ int krr_start_recording(const char *name, bool flight)
 	strscpy(krr_hdr->name, name, sizeof(krr_hdr->name));
 	krr_hdr->flight = flight;
 	krr_g->lock_only = 0;
-	err = begin();
+	err = let_host_prepare() ?: krr_check_supported() ?: begin();
 	if (!err)
 		krr_watch_host(true);
+	else
+		krr_hdr->state = KRR_ST_IDLE;
 	return err;
 }
 
@@ -244,6 +280,7 @@ int krr_stop_recording(enum krr_stop reason)
 	krr_list_shared();
 	stop_machine(park_end, (void *)(long)reason, cpu_online_mask);
 	krr_arm(false);
+	let_host_finish();
 	return 0;
 }
 

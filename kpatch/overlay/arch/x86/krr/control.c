@@ -31,6 +31,7 @@ static const char *const state_names[] = {
 	[KRR_ST_CUT] = "cut",
 	[KRR_ST_LOST] = "lost",
 	[KRR_ST_PARKED_EPOCH] = "parked",
+	[KRR_ST_PREPARING] = "preparing",
 };
 
 static noinstr u64 krr_c_mark(unsigned long text, unsigned long len, unsigned long c,

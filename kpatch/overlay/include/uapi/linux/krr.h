@@ -30,13 +30,19 @@
  *
  * Handshake
  * ---------
+ *	guest: state = KRR_ST_PREPARING, and goes on
+ *	host:  copies RAM that changes meanwhile, @host_flags |= KRR_HOST_READY
  *	guest: state = KRR_ST_PARKED_START, all CPUs spin on @command
  *	host:  pause, snapshot, resume, command = RECORD (or REPLAY, in the copy)
  *	guest: state = KRR_ST_RECORDING (REPLAYING)
  *	...
  *	guest: logs KRR_EV_STOP, state = KRR_ST_PARKED_END, CPUs spin again
- *	host:  pause, copy RAM, resume, command = KRR_CMD_RESUME
- *	guest: state = KRR_ST_IDLE
+ *	host:  pause, keep the pages that changed, resume, command = KRR_CMD_RESUME
+ *	guest: state = KRR_ST_IDLE; who stopped it waits
+ *	host:  makes files of it, command = KRR_CMD_NONE
+ *
+ * The guest waits for KRR_HOST_READY, and for KRR_CMD_NONE, for a while only.  A host
+ * knows the guest that skips KRR_ST_PREPARING, and makes the files before it resumes.
  *
  * A recording can be cut into epochs.  The host asks by @wanted; the guest looks
  * at it every KRR_POLL_MS, and what it sees is an input:
@@ -213,10 +219,12 @@ enum krr_state {
 	KRR_ST_CUT		= 6,	/* replay only: the log ended without STOP */
 	KRR_ST_LOST		= 7,	/* recording was given up, guest runs on */
 	KRR_ST_PARKED_EPOCH	= 8,	/* recording; hdr.epoch begins */
+	KRR_ST_PREPARING	= 9,	/* PARKED_START comes next; the guest runs */
 };
 
 /* hdr.host_flags, written by the host. */
 #define KRR_HOST_EOF	0x1	/* replay: @head will not grow any more */
+#define KRR_HOST_READY	0x2	/* PREPARING: the guest may park */
 
 /*
  * What a reader of guest memory needs to tell the pages of this kernel apart.
