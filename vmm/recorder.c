@@ -111,14 +111,6 @@ static void fill_manifest(struct krr_recorder *r)
 	m->stop_reason = krr_strf("none");
 }
 
-static int save_state(struct krr_recorder *r, const char *name)
-{
-	__close_fd int fd = openat(r->rec.dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-				   0600);
-
-	return fd < 0 ? -errno : krr_snapshot_save(r->qmp, fd);
-}
-
 /* What of RAM has changed since it was copied is put into the copy, which is a snapshot then. */
 static int follow_ram(struct krr_recorder *r)
 {
@@ -132,18 +124,37 @@ static int follow_ram(struct krr_recorder *r)
 	return err;
 }
 
-/* Pause, take the snapshot, go on. The guest is parked all along. */
-static int take_snapshot(struct krr_recorder *r)
+static int begin_state(struct krr_recorder *r, const char *name)
 {
-	__free_ptr char *state = r->flight ? krr_epoch_file(0, "state") : krr_strf("start.state");
+	__close_fd int fd = openat(r->rec.dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+				   0600);
+
+	return fd < 0 ? -errno : krr_snapshot_begin(r->qmp, fd);
+}
+
+/* RAM of a VM that is stopped stands still, so it is looked at while QEMU saves the state. */
+static int save_vm(struct krr_recorder *r, const char *state)
+{
+	int err = begin_state(r, state), err2;
+
+	if (err)
+		return err;
+	err = r->keeper ? krr_keeper_scan(r->keeper, UINT64_MAX) : follow_ram(r);
+	err2 = krr_snapshot_wait(r->qmp);
+	return err ? err : err2;
+}
+
+/* Pause, take the snapshot, go on. The guest is parked all along. */
+static int take_snapshot(struct krr_recorder *r, uint32_t epoch)
+{
+	__free_ptr char *state = r->flight ? krr_epoch_file(epoch, "state") :
+				 krr_strf("start.state");
 	int err, err2;
 
 	err = krr_qmp_call(r->qmp, "stop", NULL, NULL);
 	if (err)
 		return err;
-	err = save_state(r, state);
-	if (!err)
-		err = follow_ram(r);
+	err = save_vm(r, state);
 	err2 = krr_qmp_call(r->qmp, "cont", NULL, NULL);
 	return err ? err : err2;
 }
@@ -289,7 +300,7 @@ static int begin(struct krr_recorder *r)
 	krr_store(&h->wanted, 0u);
 	krr_store(&h->tail, base);
 	r->console_from = console_size(r);
-	err = take_snapshot(r);
+	err = take_snapshot(r, 0);
 	if (!err)
 		err = begin_files(r, base);
 	r->rec.m.start_pause_ms = ms_since(t0);
@@ -474,21 +485,6 @@ static int change_log(struct krr_recorder *r, uint32_t epoch)
 	return err;
 }
 
-static int snapshot_epoch(struct krr_recorder *r, uint32_t epoch)
-{
-	__free_ptr char *state = krr_epoch_file(epoch, "state");
-	int err, err2;
-
-	err = krr_qmp_call(r->qmp, "stop", NULL, NULL);
-	if (err)
-		return err;
-	err = save_state(r, state);
-	if (!err)
-		err = krr_keeper_scan(r->keeper, UINT64_MAX);
-	err2 = krr_qmp_call(r->qmp, "cont", NULL, NULL);
-	return err ? err : err2;
-}
-
 static void next_epoch(struct krr_recorder *r)
 {
 	struct krr_hdr *h = r->ram.hdr;
@@ -497,7 +493,7 @@ static void next_epoch(struct krr_recorder *r)
 	off_t console = console_size(r);
 	int err;
 
-	err = epoch == krr_keeper_next(r->keeper) ? snapshot_epoch(r, epoch) : -EPROTO;
+	err = epoch == krr_keeper_next(r->keeper) ? take_snapshot(r, epoch) : -EPROTO;
 	if (!err)
 		err = change_log(r, epoch);
 	pause_ms = ms_since(t0);

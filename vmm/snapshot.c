@@ -84,13 +84,11 @@ static int wait_migration(struct krr_qmp *q)
 }
 
 /**
- * krr_snapshot_save() - save the state of a stopped VM
+ * krr_snapshot_begin() - have the state of a stopped VM saved
  * @q: its QMP
- * @fd: file to write to
- *
- * The VM may be resumed with "cont" afterwards.
+ * @fd: file to write to; can be closed afterwards
  */
-int krr_snapshot_save(struct krr_qmp *q, int fd)
+int krr_snapshot_begin(struct krr_qmp *q, int fd)
 {
 	int err;
 
@@ -99,9 +97,18 @@ int krr_snapshot_save(struct krr_qmp *q, int fd)
 		err = ignore_shared(q);
 	if (!err)
 		err = krr_qmp_send_fd(q, "state", fd);
-	if (!err)
-		err = krr_qmp_call(q, "migrate", json_pack("{s:s}", "uri", "fd:state"), NULL);
-	return err ? err : wait_migration(q);
+	return err ? err : krr_qmp_call(q, "migrate", json_pack("{s:s}", "uri", "fd:state"), NULL);
+}
+
+/**
+ * krr_snapshot_wait() - wait until the state is saved
+ * @q: QMP of the VM, for which krr_snapshot_begin() was done
+ *
+ * The VM may be resumed with "cont" afterwards.
+ */
+int krr_snapshot_wait(struct krr_qmp *q)
+{
+	return wait_migration(q);
 }
 
 /**

@@ -6,7 +6,8 @@
 #include "lib/image.h"
 #include "vmm/qmp.h"
 
-int krr_snapshot_save(struct krr_qmp *q, int fd);
+int krr_snapshot_begin(struct krr_qmp *q, int fd);
+int krr_snapshot_wait(struct krr_qmp *q);
 int krr_snapshot_load(struct krr_qmp *q, int fd);
 int krr_copy_ram(int from, int dirfd, const char *name, char sum[KRR_SUM_TEXT]);
 

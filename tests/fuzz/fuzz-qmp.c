@@ -27,7 +27,9 @@ static void talk(struct krr_qmp *q)
 	must(err || text);
 	free(text);
 	if (!err)
-		err = krr_snapshot_save(q, fuzz_dir());
+		err = krr_snapshot_begin(q, fuzz_dir());
+	if (!err)
+		err = krr_snapshot_wait(q);
 	while (!err && n++ < 50)
 		err = krr_qmp_call(q, "stop", NULL, NULL);
 	/* the input ends, and is never waited for in vain */
