@@ -6,6 +6,7 @@
  * through a mapping, and from there to something that parses it: a sysctl, and
  * a terminal's line discipline.  What was read is looked at afterwards.
  */
+#include <sched.h>
 #include <sys/sendfile.h>
 #include <sys/uio.h>
 #include <sys/utsname.h>
@@ -97,6 +98,7 @@ int main(int argc, char **argv)
 	char *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	CHECK(page != MAP_FAILED);
+	CHECK(!unshare(CLONE_NEWUTS));		/* a name that is nobody else's */
 	while (test_more(&a)) {
 		to_sysctl(page, a.rounds);
 		to_terminal(page, a.rounds);
