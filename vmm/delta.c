@@ -465,9 +465,8 @@ static int write_pages(struct reader *r, uint32_t n, int to)
 		}
 		if (number >= r->pages || run > r->pages - number)
 			return damaged(r->name, "it has a page that is not in RAM");
-		if (lseek(to, (off_t)(number * KRR_BLOCK), SEEK_SET) < 0)
-			return -errno;
-		err = krr_write_full(to, bytes + (size_t)i * KRR_BLOCK, (size_t)run * KRR_BLOCK);
+		err = write_at(to, bytes + (size_t)i * KRR_BLOCK, (size_t)run * KRR_BLOCK,
+			       number * KRR_BLOCK);
 	}
 	return err;
 }
