@@ -627,6 +627,17 @@ static int make_files(struct krr_recorder *r, enum krr_end_ram end, off_t consol
 	return err ? err : err2;
 }
 
+/*
+ * May the guest run while the files are made?  One that waits for them itself may; one that
+ * goes down would leave somebody who sees that without a recording for a moment.
+ */
+static bool may_run_on(const struct krr_recorder *r)
+{
+	uint32_t reason = stop_reason(r);
+
+	return r->waits && reason != KRR_STOP_PANIC && reason != KRR_STOP_REBOOT;
+}
+
 /* @parked: the guest waits at its end barrier. */
 static void finish(struct krr_recorder *r, bool parked)
 {
@@ -635,6 +646,7 @@ static void finish(struct krr_recorder *r, bool parked)
 	int err = r->log ? krr_drain_step(&r->drain, true) : -EIO, err2;
 	off_t console = console_size(r);
 	char *kept = NULL;
+	bool runs;
 
 	if (err)
 		krr_err("cannot write %s/log.krr: %s", r->rec.path, strerror(-err));
@@ -642,7 +654,8 @@ static void finish(struct krr_recorder *r, bool parked)
 	if (parked && !err && !is_dropped(r))
 		err = take_end(r, &end);
 	r->rec.m.end_pause_ms = parked ? ms_since(t0) : 0;
-	if (parked && r->waits)
+	runs = parked && may_run_on(r);
+	if (runs)
 		krr_store(&r->ram.hdr->command, (uint32_t)KRR_CMD_RESUME);
 	err2 = make_files(r, end, console, &kept);
 	r->active = false;
@@ -656,7 +669,7 @@ static void finish(struct krr_recorder *r, bool parked)
 		krr_recording_close(&r->rec);
 	if (!parked)
 		krr_store(&r->ram.hdr->wanted, KRR_WANT_STOP);	/* nobody drains any more */
-	else if (!r->waits)
+	else if (!runs)
 		krr_store(&r->ram.hdr->command, (uint32_t)KRR_CMD_RESUME);
 }
 
