@@ -29,14 +29,13 @@
 #include "lib/util.h"
 #include "vmm/drain.h"
 #include "vmm/keeper.h"
+#include "vmm/ram-copy.h"
 #include "vmm/recorder.h"
 #include "vmm/salvage.h"
 #include "vmm/snapshot.h"
 
 #define POLL_MS		5
 #define SOON_MS		1	/* the same, where the guest is about to park */
-#define ROUNDS		4	/* in which RAM of a guest that runs is copied */
-#define FEW_PAGES	512u	/* that changed meanwhile: not worth another one */
 #define SEARCH_NS	100000000ull
 #define HANG_NS		10000000000ull	/* the kernel runs and logs nothing for so long */
 #define LEAST_FLIGHT_MS	60000u		/* one that failed sooner would fail again */
@@ -55,14 +54,12 @@ struct krr_recorder {
 	int ready_err;		/* what became of it */
 	char asked[sizeof(((struct krr_hdr *)0)->name)];
 	bool flight;
-	int copy;		/* its start.ram or base.ram */
+	struct krr_ram_copy copy;	/* its start.ram or base.ram; a keeper takes the tracker */
 
 	/* the recording under way */
 	bool active;
 	bool answered;		/* this PARKED_START was answered */
 	bool waits;		/* after RESUME the guest waits for the files to be made */
-	struct krr_tracker tracker;	/* of start.ram; a flight's keeper has it */
-	struct krr_delta changed;	/* since, at the end, until end.ram is made */
 	struct krr_recording rec;
 	struct krr_log_writer *log;
 	struct krr_drain drain;
@@ -111,17 +108,19 @@ static void fill_manifest(struct krr_recorder *r)
 	m->stop_reason = krr_strf("none");
 }
 
+/* Return: @err, said on stderr. */
+static int said_copy(const struct krr_recorder *r, int err)
+{
+	if (err)
+		krr_err("cannot copy guest RAM to %s: %s", r->rec.path, strerror(-err));
+	return err;
+}
+
 /* What of RAM has changed since it was copied is put into the copy, which is a snapshot then. */
 static int follow_ram(struct krr_recorder *r)
 {
-	uint64_t changed;
-	int err = krr_tracker_follow(&r->tracker, &r->ram, r->copy, &changed);
-
-	if (err)
-		krr_err("cannot copy guest RAM to %s: %s", r->rec.path, strerror(-err));
-	else
-		krr_tracker_sum(&r->tracker, r->rec.m.sum[KRR_FILE_START_RAM]);
-	return err;
+	return said_copy(r, krr_ram_copy_follow(&r->copy, &r->ram,
+						r->rec.m.sum[KRR_FILE_START_RAM]));
 }
 
 static int begin_state(struct krr_recorder *r, const char *name)
@@ -221,7 +220,7 @@ static int begin_files(struct krr_recorder *r, uint64_t base)
 	if (!err)
 		err = krr_drain_init(&r->drain, &r->ram, r->log, base);
 	if (!err && r->flight)
-		err = krr_keeper_new(r->vm, &r->rec, &r->ram, &r->tracker, r->console_from,
+		err = krr_keeper_new(r->vm, &r->rec, &r->ram, &r->copy.tracker, r->console_from,
 				     &r->keeper);
 	if (err)
 		return err;
@@ -230,31 +229,6 @@ static int begin_files(struct krr_recorder *r, uint64_t base)
 	fill_manifest(r);
 	r->rec.m.flight = r->flight;
 	return krr_manifest_begin(r->rec.dirfd, &r->rec.m);
-}
-
-static int open_copy(struct krr_recorder *r)
-{
-	r->copy = openat(r->rec.dirfd, r->flight ? KRR_BASE_RAM : "start.ram",
-			 O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (r->copy < 0 || ftruncate(r->copy, (off_t)r->ram.size) < 0)
-		return -errno;
-	return krr_tracker_init(&r->tracker, &r->ram);
-}
-
-/* Copy RAM of a guest that writes to it, until little changes meanwhile. */
-static int copy_ram(struct krr_recorder *r)
-{
-	uint64_t changed;
-	int err = open_copy(r), i;
-
-	for (i = 0; i < ROUNDS && !err; i++) {
-		err = krr_tracker_follow(&r->tracker, &r->ram, r->copy, &changed);
-		if (changed < FEW_PAGES)
-			break;
-	}
-	if (err)
-		krr_err("cannot copy guest RAM to %s: %s", r->rec.path, strerror(-err));
-	return err;
 }
 
 /* The guest will begin soon, or has parked already. */
@@ -268,7 +242,10 @@ static int prepare(struct krr_recorder *r)
 	r->flight = krr_load(&h->flight);
 	name = name_of(r);
 	err = krr_recording_create(name, &r->rec);
-	return err ? err : copy_ram(r);
+	if (err)
+		return err;
+	return said_copy(r, krr_ram_copy_begin(&r->copy, &r->ram, r->rec.dirfd,
+					       r->flight ? KRR_BASE_RAM : "start.ram"));
 }
 
 /* Was it this recording that was prepared? */
@@ -308,8 +285,7 @@ static int begin(struct krr_recorder *r)
 		err = command_record(r);
 	if (err)
 		return err;
-	close(r->copy);
-	r->copy = -1;
+	krr_ram_copy_close(&r->copy);
 	r->active = true;
 	r->hung = r->ruled = r->go_on = false;
 	r->begun_ns = r->head_ns = krr_now_ns();
@@ -341,11 +317,7 @@ static void publish(struct krr_recorder *r, int err, const char *name)
 
 static void forget(struct krr_recorder *r)
 {
-	if (r->copy >= 0)
-		close(r->copy);
-	r->copy = -1;
-	krr_tracker_free(&r->tracker);
-	krr_delta_free(&r->changed);
+	krr_ram_copy_free(&r->copy);
 	krr_keeper_free(r->keeper);
 	r->keeper = NULL;
 	krr_drain_free(&r->drain);
@@ -404,18 +376,6 @@ static void copy_console(struct krr_recorder *r, off_t end)
 		krr_err("cannot copy the console to %s/console.log", r->rec.path);
 }
 
-/* Pages that there is memory for: half of what the host has. */
-static uint64_t pages_to_spare(void)
-{
-	__free_ptr char *text = krr_read_file_at(AT_FDCWD, "/proc/meminfo", 65536);
-	const char *line = text ? strstr(text, "MemAvailable:") : NULL;
-	unsigned long long kib = 0;
-
-	if (line)
-		sscanf(line, "MemAvailable: %llu kB", &kib);
-	return kib * 1024 / KRR_BLOCK / 2;
-}
-
 /*
  * The guest is parked at the end: what its memory holds now is the truth.  The pages
  * that changed since the start, or the last epoch, are kept in memory; if they are too
@@ -423,43 +383,23 @@ static uint64_t pages_to_spare(void)
  */
 static int keep_end_ram(struct krr_recorder *r, enum krr_end_ram *where)
 {
-	uint64_t most = pages_to_spare();
+	uint64_t most = krr_pages_to_spare();
 	int err, err2;
 
 	err = krr_qmp_call(r->qmp, "stop", NULL, NULL);
 	if (err)
 		return err;
 	err = r->keeper ? krr_keeper_scan(r->keeper, most) :
-	      krr_tracker_scan(&r->tracker, &r->ram, most, &r->changed);
+	      krr_ram_copy_scan(&r->copy, &r->ram, most);
 	if (!err) {
 		*where = KRR_END_RAM_SCANNED;
 	} else if (err == -E2BIG || err == -ENOMEM) {
-		krr_delta_free(&r->changed);
 		err = krr_copy_ram(r->ram.fd, r->rec.dirfd, "end.ram",
 				   r->rec.m.sum[KRR_FILE_END_RAM]);
 		*where = err ? KRR_END_RAM_NONE : KRR_END_RAM_FILE;
 	}
 	err2 = krr_qmp_call(r->qmp, "cont", NULL, NULL);
 	return err ? err : err2;
-}
-
-/* start.ram and the pages that changed since make end.ram. */
-static int make_end_ram(struct krr_recorder *r)
-{
-	__close_fd int from = openat(r->rec.dirfd, "start.ram", KRR_O_READ);
-	__close_fd int to = -1;
-	char sum[KRR_SUM_TEXT];
-	int err;
-
-	if (from < 0)
-		return -errno;
-	err = krr_copy_ram(from, r->rec.dirfd, "end.ram", sum);
-	if (err)
-		return err;
-	to = openat(r->rec.dirfd, "end.ram", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
-	err = to < 0 ? -errno : krr_delta_put(&r->changed, to);
-	krr_tracker_sum(&r->tracker, r->rec.m.sum[KRR_FILE_END_RAM]);
-	return err;
 }
 
 static void finish(struct krr_recorder *r, bool parked);
@@ -601,8 +541,7 @@ static int take_end(struct krr_recorder *r, enum krr_end_ram *where)
 {
 	int err = keep_end_ram(r, where);
 
-	if (err)
-		krr_err("cannot copy guest RAM to %s: %s", r->rec.path, strerror(-err));
+	said_copy(r, err);
 	r->rec.m.complete = !err && !r->drain.damaged && r->drain.d.stopped;
 	if (!r->rec.m.complete)
 		*where = KRR_END_RAM_NONE;
@@ -618,7 +557,8 @@ static int make_files(struct krr_recorder *r, enum krr_end_ram end, off_t consol
 		return finish_flight(r, end, console, kept);
 	copy_console(r, console);
 	if (end == KRR_END_RAM_SCANNED)
-		err = make_end_ram(r);
+		err = krr_ram_copy_make(&r->copy, r->rec.dirfd, "start.ram", "end.ram",
+					r->rec.m.sum[KRR_FILE_END_RAM]);
 	if (err) {
 		krr_err("cannot write %s/end.ram: %s", r->rec.path, strerror(-err));
 		r->rec.m.complete = false;
@@ -787,7 +727,7 @@ int krr_recorder_start(struct krr_vm *vm, const struct krr_machine *m, struct kr
 		abort();
 	r->vm = vm;
 	r->machine = m;
-	r->rec.dirfd = r->rec.lockfd = r->copy = -1;
+	r->rec.dirfd = r->rec.lockfd = r->copy.fd = -1;
 	pthread_mutex_init(&r->lock, NULL);
 	err = krr_ram_open(vm->ram, true, &r->ram);
 	if (!err)
