@@ -115,7 +115,7 @@ class KrrGuest:
         self.config = config
         self.vcpus = vcpus
         self.setup = setup
-        self.name = 'bench-%d-%s' % (os.getpid(), config)
+        self.name = 'bench-%d-%s-%d' % (os.getpid(), config, vcpus)
         self.krrctl = setup.krrctl
         self.recordings = 0
 

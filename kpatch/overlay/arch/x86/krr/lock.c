@@ -9,10 +9,10 @@
  * who has waited for a while reserves it, so nobody waits for long; and who hands
  * it over in the kernel reserves it for the next one that waits.
  *
- * Hosts have fewer cores than guests have CPUs, so who waits for long parks in hlt,
- * with interrupts off, and a CPU that gives the lock up rings it with an NMI.  Others
- * may take the lock while it wakes up.  NMIs are outside the domain: krr_doorbell()
- * swallows them before the kernel's own handler sees anything.
+ * Hosts have fewer cores than guests have CPUs, so who has reserved the lock and still
+ * does not get it parks in hlt, with interrupts off, and a CPU that gives the lock up
+ * rings it with an NMI.  NMIs are outside the domain: krr_doorbell() swallows them
+ * before the kernel's own handler sees anything.
  *
  * An interrupt that has come to a CPU and waits for the lock to be handled is urgent:
  * whoever has the lock yields early.
@@ -29,9 +29,8 @@
 #include "krr.h"
 #include "put.h"
 
-/* Time of waiting. */
-#define US_BEFORE_RESERVING	100
-#define US_BEFORE_PARKING	1000
+/* Who has waited for so long reserves the lock and parks. */
+#define US_OF_SPINNING		100
 
 /*
  * Looks at the lock before each pause.  For TCG a pause is a way out of translated code
@@ -190,20 +189,18 @@ static noinstr bool look_for_a_while(void)
 
 static noinstr void wait_for_lock(u64 since)
 {
-	u64 us = krr_hdr->tsc_khz / 1000, waited;
+	u64 most = krr_hdr->tsc_khz * US_OF_SPINNING / 1000;
 
 	while (!try_lock()) {
 		if (READ_ONCE(krr_g->mode) == KRR_MODE_OFF)
 			return;
 		if (look_for_a_while())
 			continue;
-		waited = krr_raw_tsc() - since;
-		if (waited > US_BEFORE_RESERVING * us)
-			reserve(krr_cpu_id());
-		if (waited > US_BEFORE_PARKING * us) {
-			park();
-			since = krr_raw_tsc();
-		}
+		if (krr_raw_tsc() - since <= most)
+			continue;
+		reserve(krr_cpu_id());
+		park();
+		since = krr_raw_tsc();
 	}
 }
 
