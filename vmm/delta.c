@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <zstd.h>
 
@@ -23,21 +24,45 @@
 #define MAX_THREADS	4
 #define LEAST_PAGES	4096u	/* worth a thread */
 #define RUN_PAGES	64u	/* written at once */
+#define HUGE		(2u << 20)
+#define SLAB_BYTES	(16 * HUGE)
 
+/* They come in slabs of huge pages: faults of small ones take longer than copying does. */
 struct group {
 	uint32_t pages;
+	uint32_t in_slab;	/* which one */
 	struct {
 		uint64_t number[KRR_DELTA_GROUP];
 		uint8_t byte[KRR_DELTA_GROUP][KRR_BLOCK];
 	} b;
 };
 
+#define SLAB_GROUPS	(SLAB_BYTES / sizeof(struct group))
 #define GROUP_BYTES(n)	((n) * (sizeof(uint64_t) + KRR_BLOCK))
 
 /* Numbers of fewer pages than a full group stand right before the bytes, too. */
 static void close_up(struct group *g)
 {
 	memmove(&g->b.number[g->pages], g->b.byte, g->pages * KRR_BLOCK);
+}
+
+/* @last: of all groups so far, or NULL */
+static struct group *new_group(struct group *last)
+{
+	struct group *g;
+
+	if (last && last->in_slab + 1 < SLAB_GROUPS) {
+		g = last + 1;
+		g->in_slab = last->in_slab + 1;
+	} else {
+		g = aligned_alloc(HUGE, SLAB_BYTES);
+		if (!g)
+			return NULL;
+		madvise(g, SLAB_BYTES, MADV_HUGEPAGE);
+		g->in_slab = 0;
+	}
+	g->pages = 0;
+	return g;
 }
 
 static struct group *group_of(struct krr_delta *d)
@@ -55,11 +80,9 @@ static struct group *group_of(struct krr_delta *d)
 		d->group = more;
 		d->room = room;
 	}
-	g = malloc(sizeof(*g));
-	if (!g)
-		return NULL;
-	g->pages = 0;
-	d->group[d->groups++] = g;
+	g = new_group(g);
+	if (g)
+		d->group[d->groups++] = g;
 	return g;
 }
 
@@ -577,8 +600,10 @@ int krr_delta_put(const struct krr_delta *d, int to)
 /** krr_delta_free() - free the pages */
 void krr_delta_free(struct krr_delta *d)
 {
-	while (d->groups)
-		free(d->group[--d->groups]);
+	/* the first one of a slab is the last to go */
+	while (d->groups--)
+		if (!d->group[d->groups]->in_slab)
+			free(d->group[d->groups]);
 	free(d->group);
 	memset(d, 0, sizeof(*d));
 }
