@@ -94,7 +94,7 @@ figures() {	# VERDICT
 $rec
   recorded      ${fig[1]} events in $ms ms, guest paused ${fig[5]} ms for the snapshot
   log           ${fig[2]} bytes ($(over "${fig[2]}" "${fig[1]}") an event), ${fig[3]} on disk
-  replay        $seconds s, $(over "$seconds" "$(over "$ms" 1000)") of the recorded time; $wall ms with QEMU's start
+  replay        $(over "$seconds" 1) s, $(over "$seconds" "$(over "$ms" 1000)") of the recorded time; $wall ms with QEMU's start
   panic         the same, in $where; $(grep -c '^#' "$work/frames") frames shown by gdb
   memory        $([ "$1" -eq 0 ] && echo "equal, see above for what is not compared" ||
 			echo "NOT equal (status $1)")
