@@ -24,8 +24,8 @@
 #define MAX_THREADS	4
 #define LEAST_PAGES	4096u	/* worth a thread */
 #define RUN_PAGES	64u	/* written at once */
-#define HUGE		(2u << 20)
-#define SLAB_BYTES	(16 * HUGE)
+#define HUGE_PAGE	(2u << 20)
+#define SLAB_BYTES	(16 * HUGE_PAGE)
 
 /* They come in slabs of huge pages: faults of small ones take longer than copying does. */
 struct group {
@@ -55,7 +55,7 @@ static struct group *new_group(struct group *last)
 		g = last + 1;
 		g->in_slab = last->in_slab + 1;
 	} else {
-		g = aligned_alloc(HUGE, SLAB_BYTES);
+		g = aligned_alloc(HUGE_PAGE, SLAB_BYTES);
 		if (!g)
 			return NULL;
 		madvise(g, SLAB_BYTES, MADV_HUGEPAGE);

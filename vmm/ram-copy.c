@@ -13,10 +13,14 @@
 
 #include "lib/util.h"
 #include "vmm/ram-copy.h"
-#include "vmm/snapshot.h"
 
 #define ROUNDS		4	/* in which RAM of a guest that runs is copied */
 #define FEW_PAGES	512u	/* that changed meanwhile: not worth another one */
+
+static int new_file(int dirfd, const char *name)
+{
+	return openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
 
 /**
  * krr_ram_copy_begin() - copy RAM of a guest that writes to it
@@ -35,7 +39,7 @@ int krr_ram_copy_begin(struct krr_ram_copy *c, const struct krr_ram *ram, int di
 	uint64_t changed;
 	int err, i;
 
-	c->fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	c->fd = new_file(dirfd, name);
 	if (c->fd < 0 || ftruncate(c->fd, (off_t)ram->size) < 0)
 		return -errno;
 	err = krr_tracker_init(&c->tracker, ram);
@@ -97,16 +101,15 @@ int krr_ram_copy_make(struct krr_ram_copy *c, int dirfd, const char *from, const
 		      char sum[KRR_SUM_TEXT])
 {
 	__close_fd int in = openat(dirfd, from, KRR_O_READ);
-	__close_fd int out = -1;
+	__close_fd int out = in < 0 ? -1 : new_file(dirfd, to);
+	struct krr_copy copy;	/* its checksum is that of @from */
 	int err;
 
-	if (in < 0)
+	if (out < 0)
 		return -errno;
-	err = krr_copy_ram(in, dirfd, to, sum);
-	if (err)
-		return err;
-	out = openat(dirfd, to, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
-	err = out < 0 ? -errno : krr_delta_put(&c->changed, out);
+	err = krr_copy_sparse(in, out, &copy);
+	if (!err)
+		err = krr_delta_put(&c->changed, out);
 	krr_tracker_sum(&c->tracker, sum);
 	return err;
 }
