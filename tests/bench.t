@@ -3,7 +3,7 @@
 # bench.t - what tests/bench makes of measurements; these here are made up, so that
 # each figure is known
 . "$(dirname "$0")/lib.sh"
-plan 19
+plan 21
 
 report=$top/tests/bench/report
 out=$work/out
@@ -51,6 +51,8 @@ measurements() {
 	values='"p99_us": 900' runs delay record 1 1 1
 	recording cpu
 	recording pipe
+	put '{"what": "cores", "smp": 2, "round": 1, "alone": 0.5, "beside": 0.6}'
+	put '{"what": "cores", "smp": 2, "round": 1, "alone": 0.4, "beside": 0.8}'
 }
 
 row() {		# NAME CELLS...
@@ -71,6 +73,8 @@ row "one that is not" 'recording, kernel-bound, each .* 2\.50 (pipe)   *NO'
 row "one that was not measured" 'recording, 4 vCPUs .* -   *-'
 row "a recording" 'cpu   *1\.00   *0\.50   *100   *0\.00   *0\.00   *10\.00   *3\.00   *0\.00'
 row "the lock" 'cpu   *40   *7   *-   *-   *-   *0   *20   *30'
+row "how fast cores were" 'the same beside busy cores  *0\.70 (0\.60\.\.0\.80)'
+row "and what others that are busy do to them" 'which is so many times  *1\.60 (1\.20\.\.2\.00)'
 row "kinds have names, and those with most bytes are first" 'entry   *60\.0 %   *84\.0 %   *14\.00'
 ok "is JSON, too" sh -c \
 	"'$top/tests/json' krr_bench results.2.cpu.record.ratio.n <'$out/bench.json'"

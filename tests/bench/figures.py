@@ -51,7 +51,7 @@ class Raw:
         self.machine, self.options = {}, {}
         self.runs = defaultdict(dict)           # (vcpus, config, load): {round: run}
         self.recordings = defaultdict(dict)     # the same: {round: line}
-        self.pauses, self.failures = [], []
+        self.pauses, self.cores, self.failures = [], [], []
         with open(path) as f:
             for line in f:
                 self._take(json.loads(line))
@@ -70,6 +70,8 @@ class Raw:
             self.recordings[line['smp'], line['config'], line['load']][line['round']] = line
         elif what == 'pause':
             self.pauses.append(line)
+        elif what == 'cores':
+            self.cores.append(line)
         elif what == 'failure':
             self.failures.append(line)
 
@@ -253,6 +255,9 @@ def make(path):
         'recordings': _recordings(raw, loads, tables.kinds()),
         'pause': {'start_ms': spread(x['start_ms'] for x in raw.pauses),
                   'end_ms': spread(x['end_ms'] for x in raw.pauses)},
+        'cores': {'alone': spread(x['alone'] for x in raw.cores),
+                  'beside': spread(x['beside'] for x in raw.cores),
+                  'slowdown': spread(x['beside'] / x['alone'] for x in raw.cores)},
         'failures': raw.failures,
     }
     judge = Judge(raw, doc)

@@ -101,6 +101,11 @@ class Report:
                 ['rounds', ', '.join('%d with %s vCPU' % (n, v)
                                      for v, n in self.doc['rounds'].items())],
                 ['guests', o['mem']]]
+        c = self.doc['cores']
+        if c['alone']:
+            rows += [['a loop on the host, s', spread(c['alone'])],
+                     ['the same beside busy cores', spread(c['beside'])],
+                     ['which is so many times', spread(c['slowdown'])]]
         names = [[name, text] for name, text in self.doc['configs'].items()]
         return (self.form.heading('Measured on') + self.form.table(['what', ''], rows, 2) +
                 self.form.heading('Configurations') + self.form.table(['name', ''], names, 2))

@@ -131,20 +131,26 @@ KRR_INLINE uint64_t krr_entry_base(unsigned int ref, uint64_t guess, const uint6
 	return ref == 0 ? guess : ref == 1 ? 0 : ref == 2 ? w[KRR_W_RSP] : before;
 }
 
-/* One word: bits 0 and 1 say relative to what, 2 to 6 are the low bits, 7 "more". */
+/*
+ * One word: bits 0 and 1 say relative to what, 2 to 6 are the low bits, 7 "more".  Half of
+ * what an entry costs is the choice, so it has no branches.
+ */
 KRR_INLINE uint8_t *krr_entry_put_word(uint8_t *p, uint64_t v, uint64_t guess, const uint64_t *w,
 				       uint64_t before)
 {
 	uint64_t best = krr_zigzag((int64_t)(v - guess)), z;
-	unsigned int ref, by = 0;
+	unsigned int by = 0;
 
-	for (ref = 1; ref < 4 && best > 31; ref++) {
-		z = krr_zigzag((int64_t)(v - krr_entry_base(ref, guess, w, before)));
-		if (z < best) {
-			best = z;
-			by = ref;
-		}
+#define TRY(ref)							       \
+	z = krr_zigzag((int64_t)(v - krr_entry_base(ref, guess, w, before)));  \
+	by = z < best ? ref : by;					       \
+	best = z < best ? z : best;
+	if (best > 31) {
+		TRY(1)
+		TRY(2)
+		TRY(3)
 	}
+#undef TRY
 	*p++ = (uint8_t)(by | (best & 31) << 2 | (best > 31) << 7);
 	return best > 31 ? krr_varint_put(p, best >> 5) : p;
 }
@@ -202,6 +208,7 @@ KRR_INLINE uint8_t *krr_entry_put_regs(uint8_t *p, uint64_t *w, uint8_t slot,
 				       const uint64_t *regs, uint64_t cr2, uint64_t segs,
 				       uint32_t vector, uint64_t error)
 {
+	const uint64_t rest[] = { cr2, segs };
 	uint64_t v, before = 0;
 	uint32_t changed;
 	unsigned int k, i;
@@ -215,18 +222,21 @@ KRR_INLINE uint8_t *krr_entry_put_regs(uint8_t *p, uint64_t *w, uint8_t slot,
 	if (krr_has_error_code(vector))
 		p = krr_varint_put(p, krr_zigzag((int64_t)error));
 	p = krr_varint_put(p, changed);
+	/* from here on w[i] is krr_entry_guess(), whose words before i are this entry's */
+	if (vector == KRR_VEC_SYSCALL) {
+		w[KRR_W_RCX] = regs[KRR_W_RIP];
+		w[KRR_W_R11] = regs[KRR_W_EFLAGS];
+		w[KRR_W_RAX] = (uint64_t)-38;
+	} else if (vector < KRR_VEC_SYSCALL) {
+		w[KRR_W_ORIG_RAX] = (uint64_t)-1;
+	}
 	for (; changed; changed &= changed - 1) {
 		k = (unsigned int)__builtin_ctz(changed);
 		i = krr_entry_order(k);
-		v = i == KRR_ENTRY_CR2 ? cr2 : i == KRR_ENTRY_SEGS ? segs : regs[i];
-		p = krr_entry_put_word(p, v, krr_entry_guess(w, i, vector), w, before);
+		v = *(i < KRR_NR_PT_REGS ? &regs[i] : &rest[i - KRR_NR_PT_REGS]);
+		p = krr_entry_put_word(p, v, w[i], w, before);
 		w[i] = before = v;
 	}
-	/* the only ones that can be as guessed and not as they were */
-	w[KRR_W_RCX] = regs[KRR_W_RCX];
-	w[KRR_W_R11] = regs[KRR_W_R11];
-	w[KRR_W_RAX] = regs[KRR_W_RAX];
-	w[KRR_W_ORIG_RAX] = regs[KRR_W_ORIG_RAX];
 	return p;
 }
 
