@@ -136,8 +136,8 @@ class KrrGuest:
     def boot(self, mem):
         kernel = self.setup.plain if self.config == 'plain' else self.setup.kernel
         call([self.krrctl, 'vm', 'start', self.name, '--accel', 'tcg', '--smp', str(self.vcpus),
-              '--mem', mem, '--kernel', kernel, '--rootfs', self.setup.image, '--net'],
-             BOOT_S)
+              '--mem', mem, '--kernel', kernel, '--rootfs', self.setup.image, '--net',
+              *(['--append', self.setup.append] if self.setup.append else [])], BOOT_S)
 
     # without it there are no timers but ticks, and waiting takes much longer
     def _timer_works(self):
@@ -229,7 +229,7 @@ class WholeGuest:
             '-device', 'virtio-blk-pci,drive=disk,addr=5',
             '-netdev', 'user,id=net', '-object', 'filter-replay,id=replay,netdev=net',
             '-device', 'virtio-net-pci,netdev=net,mac=52:54:00:6b:72:72,romfile=,addr=6',
-            '-kernel', self.setup.plain, '-append', self.APPEND]
+            '-kernel', self.setup.plain, '-append', self.APPEND + ' ' + self.setup.append]
 
     def start(self):
         for end in ('.in', '.out'):

@@ -100,7 +100,7 @@ class Report:
                                                               number(m.get('load_after')))],
                 ['rounds', ', '.join('%d with %s vCPU' % (n, v)
                                      for v, n in self.doc['rounds'].items())],
-                ['guests', o['mem']]]
+                ['guests', ', '.join(filter(None, (o['mem'], o.get('append'))))]]
         c = self.doc['cores']
         if c['alone']:
             rows += [['a loop on the host, s', spread(c['alone'])],
