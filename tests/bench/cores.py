@@ -11,9 +11,11 @@ that spins for a lock slows the owner.  bench takes a sample before each load.
 """
 import contextlib
 import os
-import statistics
 import subprocess
 import sys
+
+import figures
+import report
 
 LOOP = '''
 import time
@@ -54,12 +56,9 @@ def sample():
 
 def main():
     samples = [sample() for _ in range(int(sys.argv[1]) if len(sys.argv) > 1 else 20)]
-    for what in ('alone', 'beside'):
-        t = sorted(s[what] for s in samples)
-        print('%-7s %.3f s (%.3f to %.3f); a third take more than 1.3 times the least: %s' % (
-            what, statistics.median(t), t[0], t[-1], t[len(t) * 2 // 3] > 1.3 * t[0]))
-    print('beside over alone: %.2f in the median of %d' % (
-        statistics.median(s['beside'] / s['alone'] for s in samples), len(samples)))
+    for name, f in (('alone, s', lambda s: s['alone']), ('beside, s', lambda s: s['beside']),
+                    ('slowdown', lambda s: s['beside'] / s['alone'])):
+        print('%-10s %s' % (name, report.spread(figures.spread(map(f, samples)))))
 
 
 if __name__ == '__main__':

@@ -132,8 +132,8 @@ KRR_INLINE uint64_t krr_entry_base(unsigned int ref, uint64_t guess, const uint6
 }
 
 /*
- * One word: bits 0 and 1 say relative to what, 2 to 6 are the low bits, 7 "more".  Half of
- * what an entry costs is the choice, so it has no branches.
+ * One word: bits 0 and 1 say relative to what, 2 to 6 are the low bits, 7 "more".  Each
+ * entry makes this choice for most of its words, so the bases are compared in straight code.
  */
 KRR_INLINE uint8_t *krr_entry_put_word(uint8_t *p, uint64_t v, uint64_t guess, const uint64_t *w,
 				       uint64_t before)
