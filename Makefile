@@ -103,7 +103,7 @@ TEST_KERNEL := $(if $(KRR_KERNEL),,kernel)
 
 .PHONY: do-check do-demo
 # what says soonest that something is wrong
-QUICK_TESTS := tests/layers.t tests/kernel-build.t tests/guest.t
+QUICK_TESTS := tests/layers.t tests/docs.t tests/kernel-build.t tests/guest.t
 
 do-check: check-patches tools $(TEST_KERNEL) kernel-bugs guest guest-debian unit
 	$(Q)prove --timer $(QUICK_TESTS) $(filter-out $(QUICK_TESTS),$(wildcard tests/*.t tests/record/*.t))

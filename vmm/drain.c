@@ -31,6 +31,7 @@ int krr_drain_init(struct krr_drain *dr, struct krr_ram *ram, struct krr_log_wri
 	dr->damaged = false;
 	dr->last_ns = krr_now_ns();
 	dr->see = NULL;
+	dr->seen = 0;
 	krr_decoder_init(&dr->d);
 	dr->buf = malloc(KRR_LOG_MAX_RAW);
 	return dr->buf ? 0 : -ENOMEM;
@@ -57,13 +58,16 @@ static int64_t take_chunk(struct krr_drain *dr, uint64_t tail, uint64_t avail)
 		if (n <= 0)
 			break;
 		used += (size_t)n;
-		if (dr->see && (ev.kind == KRR_EV_KEEP || ev.kind == KRR_EV_ANNOTATE))
+		if (dr->see && ev.number >= dr->seen && (ev.kind == KRR_EV_KEEP || ev.kind == KRR_EV_ANNOTATE))
 			dr->see(dr->arg, &ev);
 	}
+	dr->seen = dr->d.number;
 	if (used) {
 		err = krr_log_append(dr->log, &before, &dr->d, dr->buf, used);
-		if (err)
+		if (err) {
+			dr->d = before;		/* they are still in the ring */
 			return err;
+		}
 	}
 	if (n < 0)
 		damaged(dr, dr->d.error);
@@ -79,7 +83,8 @@ static int64_t take_chunk(struct krr_drain *dr, uint64_t tail, uint64_t avail)
  *
  * Damage of the stream is said on stderr and remembered, not returned.
  *
- * Return: 0 or -errno when the log cannot be written.
+ * Return: 0, or -errno when the log cannot be written; the events are still in the ring then,
+ * and the next step tries again.
  */
 int krr_drain_step(struct krr_drain *dr, bool all)
 {

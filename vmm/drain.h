@@ -18,6 +18,7 @@ struct krr_drain {
 	/* called for each KRR_EV_KEEP and KRR_EV_ANNOTATE; or NULL */
 	void (*see)(void *arg, const struct krr_event *ev);
 	void *arg;
+	uint64_t seen;		/* number of the first event that was not */
 };
 
 int krr_drain_init(struct krr_drain *dr, struct krr_ram *ram, struct krr_log_writer *log,

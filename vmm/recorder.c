@@ -674,8 +674,10 @@ static void look(struct krr_recorder *r)
 			krr_store(&h->command, (uint32_t)KRR_CMD_GO_ON);
 		return;
 	case KRR_ST_RECORDING:
-		if (r->active && krr_drain_step(&r->drain, false)) {
-			krr_err("cannot write %s/log.krr; the recording ends here", r->rec.path);
+		err = r->active ? krr_drain_step(&r->drain, false) : 0;
+		if (err) {
+			krr_err("cannot write %s/log.krr: %s; the recording ends here",
+				r->rec.path, strerror(-err));
 			finish(r, false);
 		} else if (r->active && r->keeper) {
 			fly(r);

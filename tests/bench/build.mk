@@ -10,4 +10,10 @@ $(O)/guest/bench/%: tests/bench/loads/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -static $(GUEST_CFLAGS) -MF $(O)/guest/bench-$*.d -DTEST_NAME='"$*"' -o $@ $<
 
+# not part of the benchmark: what other ways to compress logs would bring
+$(O)/host/pack: $(O)/host/tests/bench/pack.o $(LIBKRR)
+	$(call host-msg,LINK,$@)
+	$(Q)$(CC) $(HOST_CFLAGS) -o $@ $^ $(HOST_LIBS)
+
+-include $(O)/host/tests/bench/pack.d
 -include $(BENCH_PROGRAMS:$(O)/guest/bench/%=$(O)/guest/bench-%.d)

@@ -17,6 +17,7 @@ const unsigned int fuzz_rounds = 120;
 static void fix_checksums(void);
 static void cook(struct input *in);
 
+static ZSTD_CCtx *zstd;
 static uint8_t file[2 * FUZZ_MAX];
 static struct made made = {
 	.bytes = file, .room = sizeof(file), .fix = fix_checksums, .cook = cook,
@@ -61,28 +62,50 @@ static void lie(struct input *in, struct krr_chunk_header *h)
 	h->first_event += which & 8 ? take(in, 8) : 0;
 	h->first_offset += which & 16 ? take(in, 8) : 0;
 	h->magic += which & 32 ? (uint32_t)take(in, 4) : 0;
+	h->sum += which & 64 ? (uint32_t)take(in, 4) : 0;
+}
+
+/* How a chunk is packed: as in version 1, as the first of a frame, as one more of it. */
+enum { ALONE, FIRST, MORE, HOWS };
+
+static size_t pack(unsigned int how, uint8_t *to, size_t room, const uint8_t *raw, size_t len)
+{
+	ZSTD_inBuffer from = { raw, len, 0 };
+	ZSTD_outBuffer out = { to, room, 0 };
+	size_t n;
+
+	if (how != MORE) {
+		ZSTD_CCtx_reset(zstd, ZSTD_reset_session_only);
+		ZSTD_CCtx_setParameter(zstd, ZSTD_c_checksumFlag, how == ALONE);
+	}
+	do {
+		n = ZSTD_compressStream2(zstd, &out, &from, how == ALONE ? ZSTD_e_end : ZSTD_e_flush);
+		must(!ZSTD_isError(n) && out.pos < out.size);
+	} while (n);
+	return out.pos;
 }
 
 static void put_chunk(struct input *in, struct krr_decoder *d)
 {
-	struct krr_chunk_header h = { .magic = KRR_LOG_CHUNK, .first_event = d->number,
-				      .first_offset = d->offset };
+	unsigned int how = (unsigned int)take(in, 1) % HOWS;
+	struct krr_chunk_header h = { .magic = how == MORE ? KRR_LOG_MORE : KRR_LOG_CHUNK,
+				      .first_event = d->number, .first_offset = d->offset };
 	uint8_t *frame = file + made.len + sizeof(h);
 	struct krr_event ev;
 	const uint8_t *raw;
-	size_t len, at = 0, n;
+	size_t len, at = 0;
 
 	raw = take_bytes(in, &len);
 	while (at < len && krr_decode(d, raw + at, len - at, &ev) > 0)
 		at += ev.size;
-	n = ZSTD_compress(frame, sizeof(file) - made.len - sizeof(h), raw, len, 1);
-	must(!ZSTD_isError(n));
+	h.compressed = (uint32_t)pack(how, frame, sizeof(file) - made.len - sizeof(h), raw, len);
 	h.events = (uint32_t)(d->number - h.first_event);
 	h.raw = (uint32_t)len;
-	h.compressed = (uint32_t)n;
+	h.sum = how == ALONE ? 0 : krr_log_sum(raw, len);
+	len = h.compressed;
 	lie(in, &h);
 	put_header(&h);
-	made.len += n;
+	made.len += len;
 }
 
 static void cook(struct input *in)
@@ -97,6 +120,9 @@ static void cook(struct input *in)
 	memcpy(file, &h, sizeof(h));
 	made.len = sizeof(h);
 	krr_decoder_init(&d);
+	if (!zstd)
+		must((zstd = ZSTD_createCCtx()) != NULL);
+	ZSTD_CCtx_reset(zstd, ZSTD_reset_session_and_parameters);
 	while (in->p < in->end && chunks++ < 50)
 		put_chunk(in, &d);
 	end.first_event = d.number;
@@ -226,6 +252,7 @@ void fuzz_seeds(void)
 		give(&out, FUZZ_RECIPE, 1);
 		for (chunks = 0; chunks < i; chunks++) {
 			len = some_events(&dice, events, sizeof(events), 1 + 12 * i);
+			give(&out, i == 1 ? ALONE : chunks ? MORE : FIRST, 1);
 			give_bytes(&out, events, len);
 			give(&out, 0, 1);
 		}

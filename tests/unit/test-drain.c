@@ -7,7 +7,10 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/util.h"
@@ -292,11 +295,80 @@ static int teardown(void **state)
 	return scratch_teardown(state);
 }
 
+/* No file may become longer, as if the disk were full; 0: as before. */
+static void limit_files(uint64_t bytes)
+{
+	struct rlimit l;
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &l), 0);
+	l.rlim_cur = bytes ? bytes : l.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &l), 0);
+}
+
+/* @arg: number behind the last one seen; none may be seen twice */
+static void see_once(void *arg, const struct krr_event *ev)
+{
+	uint64_t *next = arg;
+
+	assert_true(ev->number >= *next);
+	*next = ev->number + 1;
+}
+
+/* A full disk costs nothing but time: what does not fit stays in the ring. */
+static void no_room(void **state)
+{
+	__close_fd int dir = open(scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const struct krr_event mark = {
+		.kind = KRR_EV_ANNOTATE, .data = (const uint8_t *)"m", .len = 1,
+	};
+	struct producer p = { .dice = { 17 } };
+	struct krr_log_writer *log;
+	struct krr_drain dr;
+	struct krr_ram ram;
+	uint64_t events, next = 0;
+	struct stat st;
+
+	(void)state;
+	make_ram(&ram);
+	p.ram = &ram;
+	assert_int_equal(krr_log_create(dir, "full.log", &log), 0);
+	assert_int_equal(krr_drain_init(&dr, &ram, log, 0), 0);
+	dr.see = see_once;
+	dr.arg = &next;
+	p.events = 100;
+	produce(&p);
+	assert_int_equal(krr_drain_step(&dr, true), 0);
+	p.events = 1000;
+	produce(&p);
+	produce_one(&p, &mark);
+	limit_files(krr_log_written(log) + 50000);
+	assert_int_equal(krr_drain_step(&dr, true), -EFBIG);
+	assert_int_equal(krr_drain_step(&dr, true), -EFBIG);
+	/* nothing torn is left */
+	assert_int_equal(fstatat(dir, "full.log", &st, 0), 0);
+	assert_true((uint64_t)st.st_size == krr_log_written(log) && dr.d.number == 100);
+	limit_files(0);
+	assert_int_equal(krr_drain_step(&dr, true), 0);
+	assert_true(ram.hdr->tail == p.head && dr.d.number == 1101 && next == 1101);
+	limit_files(krr_log_written(log) + 9);
+	assert_int_equal(krr_log_finish(log, &dr.d), -EFBIG);
+	limit_files(0);
+	assert_int_equal(krr_log_finish(log, &dr.d), 0);
+	assert_int_equal(crc_of_log(dir, "full.log", &events), p.crc);
+	assert_int_equal(events, 1101);
+	krr_drain_free(&dr);
+	krr_log_writer_free(log);
+	krr_ram_close(&ram);
+}
+
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(concurrent),
 		cmocka_unit_test(damage),
+		cmocka_unit_test(no_room),
 		cmocka_unit_test(hostile_headers),
 		cmocka_unit_test(salvage),
 		cmocka_unit_test(salvage_without_ram),

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zstd.h>
 
 #include "lib/log.h"
 #include "lib/util.h"
@@ -47,22 +48,26 @@ static size_t make_chunk(struct dice *dice, struct krr_decoder *d, uint8_t *buf,
 	return len;
 }
 
+static void add_chunk(struct krr_log_writer *w, struct dice *dice, struct krr_decoder *d)
+{
+	static uint8_t buf[EVENTS * 256];
+	struct krr_decoder before = *d;
+	size_t len = make_chunk(dice, d, buf, sizeof(buf));
+
+	assert_int_equal(krr_log_append(w, &before, d, buf, len), 0);
+}
+
 static void write_log(const char *name, bool finish)
 {
 	struct krr_log_writer *w;
 	struct dice dice = { 7 };
-	static uint8_t buf[EVENTS * 256];
 	int i;
 
 	unlinkat(dir, name, 0);
 	krr_decoder_init(&written);
 	assert_int_equal(krr_log_create(dir, name, &w), 0);
-	for (i = 0; i < CHUNKS; i++) {
-		struct krr_decoder before = written;
-		size_t len = make_chunk(&dice, &written, buf, sizeof(buf));
-
-		assert_int_equal(krr_log_append(w, &before, &written, buf, len), 0);
-	}
+	for (i = 0; i < CHUNKS; i++)
+		add_chunk(w, &dice, &written);
 	if (finish)
 		assert_int_equal(krr_log_finish(w, &written), 0);
 	krr_log_writer_free(w);
@@ -194,10 +199,188 @@ static void chunk_left_out(void **state)
 	free(buf);
 }
 
+/* The header at @at is put back, its own checksum mended: it was made so. */
+static void put_header(uint8_t *buf, size_t at, struct krr_chunk_header *h)
+{
+	h->crc = krr_crc32(0, h, offsetof(struct krr_chunk_header, crc));
+	memcpy(buf + at, h, sizeof(*h));
+}
+
+static void false_headers(void **state)
+{
+	size_t len, first = sizeof(struct krr_log_header), second;
+	struct krr_chunk_header good, h;
+	uint64_t events;
+	uint8_t *buf;
+
+	(void)state;
+	write_log("log", true);
+	buf = slurp("log", &len);
+	memcpy(&good, buf + first, sizeof(good));
+	assert_true(good.magic == KRR_LOG_CHUNK && good.sum);
+	quiet_begin();
+	h = good;
+	h.sum ^= 1;
+	put_header(buf, first, &h);
+	spit("false", buf, len);
+	assert_int_equal(read_log("false", true, &events), -EBADMSG);
+	/* the frame is not at its end, so it has no checksum either */
+	h.sum = 0;
+	put_header(buf, first, &h);
+	spit("false", buf, len);
+	assert_int_equal(read_log("false", true, &events), -EBADMSG);
+	/* nothing has begun */
+	h = good;
+	h.magic = KRR_LOG_MORE;
+	put_header(buf, first, &h);
+	spit("false", buf, len);
+	assert_int_equal(read_log("false", true, &events), -EBADMSG);
+	assert_int_equal(events, 0);
+	put_header(buf, first, &good);
+	/* the second chunk is no frame */
+	second = first + sizeof(good) + good.compressed;
+	memcpy(&h, buf + second, sizeof(h));
+	assert_true(h.magic == KRR_LOG_MORE);
+	h.magic = KRR_LOG_CHUNK;
+	put_header(buf, second, &h);
+	spit("false", buf, len);
+	assert_int_equal(read_log("false", true, &events), -EBADMSG);
+	assert_int_equal(events, EVENTS);
+	quiet_end();
+	free(buf);
+}
+
+/* One event of so many random bytes, again and again: they are in the log once. */
+static void what_comes_again(void **state)
+{
+	enum { DATA = 60000, TIMES = 10 };
+	static uint8_t data[DATA], buf[DATA + 64];
+	struct krr_event ev = { .kind = KRR_EV_UREAD, .data = data, .len = DATA }, out;
+	struct krr_decoder d, before;
+	struct krr_log_writer *w;
+	struct dice dice = { 12 };
+	uint64_t events;
+	int i, n;
+
+	(void)state;
+	for (i = 0; i < DATA; i++)
+		data[i] = (uint8_t)roll(&dice);
+	unlinkat(dir, "again", 0);
+	krr_decoder_init(&d);
+	assert_int_equal(krr_log_create(dir, "again", &w), 0);
+	for (i = 0; i < TIMES; i++) {
+		n = krr_encode(buf, sizeof(buf), &ev);
+		assert_true(n > DATA);
+		before = d;
+		assert_int_equal(krr_decode(&d, buf, (size_t)n, &out), n);
+		assert_int_equal(krr_log_append(w, &before, &d, buf, (size_t)n), 0);
+	}
+	assert_in_range(krr_log_written(w), DATA, DATA + DATA / 10);
+	assert_int_equal(krr_log_finish(w, &d), 0);
+	krr_log_writer_free(w);
+	assert_int_equal(read_log("again", true, &events), 0);
+	assert_int_equal(events, TIMES);
+}
+
+/* The biggest chunks there are, and small ones in between: the level changes. */
+static void in_a_hurry(void **state)
+{
+	static const int small[] = { 0, 0, 1, 0, 1, 1, 0 };
+	struct krr_decoder d, before;
+	struct krr_log_writer *w;
+	struct dice dice = { 13 };
+	uint64_t events;
+	uint8_t *buf = malloc(KRR_LOG_MAX_RAW);
+	size_t i, len;
+
+	(void)state;
+	unlinkat(dir, "hurry", 0);
+	krr_decoder_init(&d);
+	assert_int_equal(krr_log_create(dir, "hurry", &w), 0);
+	for (i = 0; i < sizeof(small) / sizeof(*small); i++) {
+		before = d;
+		len = 0;
+		do
+			len += make_chunk(&dice, &d, buf + len, KRR_LOG_MAX_RAW - len);
+		while (!small[i] && len < KRR_LOG_MAX_RAW - EVENTS * 256);
+		assert_int_equal(krr_log_append(w, &before, &d, buf, len), 0);
+	}
+	assert_int_equal(krr_log_finish(w, &d), 0);
+	krr_log_writer_free(w);
+	free(buf);
+	assert_int_equal(read_log("hurry", true, &events), 0);
+	assert_true(events == d.number);
+}
+
+/* As krr wrote them before: each chunk a frame with zstd's checksum. */
+static size_t write_version_1(const char *name)
+{
+	struct krr_log_header lh = {
+		.version = 1, .header_bytes = sizeof(lh), .format = KRR_FORMAT_VERSION,
+	};
+	static uint8_t raw[EVENTS * 256], file[CHUNKS * EVENTS * 256];
+	struct krr_chunk_header h;
+	struct dice dice = { 14 };
+	ZSTD_CCtx *zstd = ZSTD_createCCtx();
+	size_t len = sizeof(lh), n;
+	int i;
+
+	memcpy(lh.magic, KRR_LOG_MAGIC, sizeof(lh.magic));
+	lh.crc = krr_crc32(0, &lh, offsetof(struct krr_log_header, crc));
+	memcpy(file, &lh, sizeof(lh));
+	ZSTD_CCtx_setParameter(zstd, ZSTD_c_checksumFlag, 1);
+	krr_decoder_init(&written);
+	for (i = 0; i < CHUNKS; i++) {
+		h = (struct krr_chunk_header){
+			.magic = KRR_LOG_CHUNK, .events = EVENTS,
+			.first_event = written.number, .first_offset = written.offset,
+		};
+		h.raw = (uint32_t)make_chunk(&dice, &written, raw, sizeof(raw));
+		n = ZSTD_compress2(zstd, file + len + sizeof(h), sizeof(file) - len - sizeof(h),
+				   raw, h.raw);
+		assert_false(ZSTD_isError(n));
+		h.compressed = (uint32_t)n;
+		put_header(file, len, &h);
+		len += sizeof(h) + n;
+	}
+	ZSTD_freeCCtx(zstd);
+	spit(name, file, len);
+	return len;
+}
+
+static void version_1(void **state)
+{
+	struct krr_decoder d;
+	struct krr_log_writer *w;
+	struct dice dice = { 15 };
+	uint64_t events;
+	uint8_t *buf;
+	size_t len;
+
+	(void)state;
+	len = write_version_1("old");
+	assert_int_equal(read_log("old", false, &events), 0);
+	assert_int_equal(events, CHUNKS * EVENTS);
+	buf = slurp("old", &len);
+	buf[len - 1] ^= 1;		/* of the last frame's checksum */
+	spit("flip", buf, len);
+	free(buf);
+	quiet_begin();
+	assert_int_equal(read_log("flip", false, &events), -EBADMSG);
+	quiet_end();
+	/* its writer died, and a newer one ends it */
+	assert_int_equal(krr_log_resume(dir, "old", false, &d, &w), 0);
+	assert_true(d.number == written.number && d.offset == written.offset);
+	add_chunk(w, &dice, &d);
+	assert_int_equal(krr_log_finish(w, &d), 0);
+	krr_log_writer_free(w);
+	assert_int_equal(read_log("old", true, &events), 0);
+	assert_int_equal(events, (CHUNKS + 1) * EVENTS);
+}
+
 static void resume(void **state)
 {
-	static uint8_t more[EVENTS * 256];
-	struct krr_decoder d, before;
+	struct krr_decoder d;
 	struct krr_log_writer *w;
 	struct dice dice = { 9 };
 	uint64_t events;
@@ -211,9 +394,7 @@ static void resume(void **state)
 	free(buf);
 	assert_int_equal(krr_log_resume(dir, "torn", false, &d, &w), 0);
 	assert_int_equal(d.number, (CHUNKS - 1) * EVENTS);
-	before = d;
-	len = make_chunk(&dice, &d, more, sizeof(more));
-	assert_int_equal(krr_log_append(w, &before, &d, more, len), 0);
+	add_chunk(w, &dice, &d);
 	assert_int_equal(krr_log_finish(w, &d), 0);
 	krr_log_writer_free(w);
 	assert_int_equal(read_log("torn", true, &events), 0);
@@ -223,11 +404,9 @@ static void resume(void **state)
 /* A log whose first event is not the first of its stream, as an epoch's is. */
 static size_t write_part(const char *name, struct krr_decoder *d, unsigned int chunks)
 {
-	static uint8_t buf[EVENTS * 256];
 	struct krr_log_writer *w;
-	struct krr_decoder before;
 	struct dice dice = { 10 };
-	size_t len, first = 0;
+	size_t first = 0;
 
 	unlinkat(dir, name, 0);
 	krr_decoder_init(d);
@@ -235,9 +414,7 @@ static size_t write_part(const char *name, struct krr_decoder *d, unsigned int c
 	d->offset = 1ull << 40;
 	assert_int_equal(krr_log_create(dir, name, &w), 0);
 	while (chunks--) {
-		before = *d;
-		len = make_chunk(&dice, d, buf, sizeof(buf));
-		assert_int_equal(krr_log_append(w, &before, d, buf, len), 0);
+		add_chunk(w, &dice, d);
 		first = first ? first : (size_t)krr_log_written(w);
 	}
 	krr_log_writer_free(w);
@@ -302,9 +479,8 @@ static void part_with_a_gap(void **state)
 /* Cut off at any byte, it can be gone on with, and is whole again then. */
 static void resume_part(void **state)
 {
-	static uint8_t more[EVENTS * 256];
-	struct krr_decoder end, d, before;
-	size_t len, raw, first, at, events;
+	struct krr_decoder end, d;
+	size_t len, first, at, events;
 	struct krr_log_writer *w;
 	struct krr_log_reader *r;
 	struct dice dice = { 11 };
@@ -325,9 +501,7 @@ static void resume_part(void **state)
 		assert_int_equal(d.number, 1000 + events);
 		/* without an event it is what it was */
 		assert_true(events ? d.offset >= 1ull << 40 : d.offset == 77 && d.pos[1] == 5);
-		before = d;
-		raw = make_chunk(&dice, &d, more, sizeof(more));
-		assert_int_equal(krr_log_append(w, &before, &d, more, raw), 0);
+		add_chunk(w, &dice, &d);
 		krr_log_writer_free(w);
 		assert_int_equal(krr_log_open_part(dir, "torn", &r), 0);
 		while (krr_log_next(r, &ev) > 0)
@@ -360,6 +534,10 @@ int main(void)
 		cmocka_unit_test(cut_anywhere),
 		cmocka_unit_test(flip_anywhere),
 		cmocka_unit_test(chunk_left_out),
+		cmocka_unit_test(false_headers),
+		cmocka_unit_test(what_comes_again),
+		cmocka_unit_test(in_a_hurry),
+		cmocka_unit_test(version_1),
 		cmocka_unit_test(resume),
 		cmocka_unit_test(parts),
 		cmocka_unit_test(part_with_a_gap),

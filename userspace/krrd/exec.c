@@ -205,7 +205,9 @@ static int stop_recording(struct commands *c)
 
 	if (!err)
 		return 0;
-	text = control_error("krrd: stop", err);
+	/* the kernel, or the host for want of room, was first and has said why */
+	text = err == -EINVAL ? krr_strf("krrd: the recording had ended before the command did") :
+				control_error("krrd: stop", err);
 	port_send(&c->port, KRR_FR_STDERR, text, strlen(text));
 	port_send(&c->port, KRR_FR_STDERR, "\n", 1);
 	return err;

@@ -7,18 +7,31 @@
 #include <sys/stat.h>
 #include <zstd.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "lib/log.h"
 #include "lib/util.h"
 
-/* Of zstd.  3 packs events a tenth better and takes longer: who has much to write is in a hurry. */
+/*
+ * Of zstd.  3 packs a tenth better and takes longer.  Big chunks are those of a writer that
+ * does not keep up; it goes back to 3 when they are small again.
+ */
 #define LEVEL		3
-#define LEVEL_OF_MANY	1
-#define MANY		(256u << 10)	/* bytes in a chunk; less is a tenth of a second */
+#define LEVEL_IN_HURRY	1
+#define HURRY		(1u << 20)	/* bytes in a chunk */
+#define NO_HURRY	(512u << 10)
+#define WINDOW_LOG	23		/* how far back a chunk may refer: 8 MiB of events */
+/* What a flush adds is not in the bound. */
+#define MAX_COMPRESSED	(ZSTD_COMPRESSBOUND(KRR_LOG_MAX_RAW) + 1024)
 
 struct krr_log_writer {
 	int fd;
 	uint64_t written;
 	ZSTD_CCtx *zstd;
+	int level;		/* of the frame */
+	bool begun;		/* there is a frame to go on with */
+	bool broken;		/* something stands behind @written */
 	size_t room;
 	uint8_t *frame;		/* a chunk header and room for its frame */
 };
@@ -31,12 +44,27 @@ struct krr_log_reader {
 	uint64_t at, size;	/* in the file; all below @at is good */
 	uint64_t chunk;
 	ZSTD_DCtx *zstd;
+	bool begun;		/* there is a frame that may go on */
 	uint8_t *raw, *frame;
 	size_t raw_len, raw_at;	/* events not taken yet: from raw_at */
 	struct krr_decoder d;
 	uint64_t next_event, next_offset;	/* of the next chunk */
 	uint64_t events, bytes;	/* in all, if sealed */
 };
+
+/**
+ * krr_log_sum() - checksum of the events of a chunk
+ * @raw: events
+ * @len: bytes
+ *
+ * Return: the low half of their XXH64, or 1 in place of 0.
+ */
+uint32_t krr_log_sum(const uint8_t *raw, size_t len)
+{
+	uint32_t sum = (uint32_t)XXH64(raw, len, 0);
+
+	return sum ? sum : 1;
+}
 
 static void seal_header(struct krr_chunk_header *h)
 {
@@ -52,14 +80,15 @@ static int writer_new(int fd, struct krr_log_writer **out)
 		return -ENOMEM;
 	}
 	w->fd = fd;
-	w->room = ZSTD_compressBound(KRR_LOG_MAX_RAW);
+	w->room = MAX_COMPRESSED;
 	w->frame = malloc(sizeof(struct krr_chunk_header) + w->room);
 	w->zstd = ZSTD_createCCtx();
 	if (!w->frame || !w->zstd) {
 		krr_log_writer_free(w);
 		return -ENOMEM;
 	}
-	ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_checksumFlag, 1);
+	ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_windowLog, WINDOW_LOG);
+	ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_enableLongDistanceMatching, 1);
 	*out = w;
 	return 0;
 }
@@ -137,6 +166,48 @@ int krr_log_resume(int dirfd, const char *name, bool part, struct krr_decoder *d
 	return err;
 }
 
+/* Write at the end, all of it or nothing: a full disk may have room again later. */
+static int put(struct krr_log_writer *w, const void *bytes, size_t len)
+{
+	int err = w->broken ? -EIO : krr_write_full(w->fd, bytes, len);
+
+	if (!err)
+		w->written += len;
+	else if (ftruncate(w->fd, (off_t)w->written) < 0 || lseek(w->fd, 0, SEEK_END) < 0)
+		w->broken = true;
+	return err;
+}
+
+/* A frame has one level from its begin to its end. */
+static void choose_level(struct krr_log_writer *w, size_t len)
+{
+	int level = len >= HURRY ? LEVEL_IN_HURRY : len < NO_HURRY ? LEVEL : w->level;
+
+	w->begun = w->begun && level == w->level;
+	w->level = level;
+}
+
+/* Return: bytes after the header in w->frame, or 0 (said on stderr). */
+static size_t compress(struct krr_log_writer *w, const uint8_t *raw, size_t len)
+{
+	ZSTD_inBuffer in = { raw, len, 0 };
+	ZSTD_outBuffer out = { w->frame + sizeof(struct krr_chunk_header), w->room, 0 };
+	size_t n;
+
+	if (!w->begun) {
+		ZSTD_CCtx_reset(w->zstd, ZSTD_reset_session_only);
+		ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_compressionLevel, w->level);
+	}
+	do {
+		n = ZSTD_compressStream2(w->zstd, &out, &in, ZSTD_e_flush);
+	} while (n && !ZSTD_isError(n) && out.pos < out.size);
+	if (!n)
+		return out.pos;
+	krr_err("zstd cannot compress %zu bytes of events: %s", len,
+		ZSTD_isError(n) ? ZSTD_getErrorName(n) : "they become too many");
+	return 0;
+}
+
 /**
  * krr_log_append() - add a chunk
  * @w: writer
@@ -145,14 +216,13 @@ int krr_log_resume(int dirfd, const char *name, bool part, struct krr_decoder *d
  * @raw: whole events
  * @len: bytes of them, at most KRR_LOG_MAX_RAW
  *
- * Return: 0 or -errno; after an error the chunk may be there in part, which a
- * reader of an unsealed log takes for its end.
+ * Return: 0 or -errno; after an error nothing of the chunk is there, and it may be
+ * tried again.
  */
 int krr_log_append(struct krr_log_writer *w, const struct krr_decoder *before,
 		   const struct krr_decoder *after, const uint8_t *raw, size_t len)
 {
 	struct krr_chunk_header h = {
-		.magic = KRR_LOG_CHUNK,
 		.raw = (uint32_t)len,
 		.events = (uint32_t)(after->number - before->number),
 		.first_event = before->number,
@@ -163,19 +233,18 @@ int krr_log_append(struct krr_log_writer *w, const struct krr_decoder *before,
 
 	if (!len || len > KRR_LOG_MAX_RAW)
 		return -EINVAL;
-	ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_compressionLevel,
-			       len < MANY ? LEVEL : LEVEL_OF_MANY);
-	n = ZSTD_compress2(w->zstd, w->frame + sizeof(h), w->room, raw, len);
-	if (ZSTD_isError(n)) {
-		krr_err("zstd cannot compress %zu bytes of events: %s", len, ZSTD_getErrorName(n));
+	choose_level(w, len);
+	n = compress(w, raw, len);
+	h.magic = w->begun ? KRR_LOG_MORE : KRR_LOG_CHUNK;
+	w->begun = false;
+	if (!n)
 		return -EIO;
-	}
 	h.compressed = (uint32_t)n;
+	h.sum = krr_log_sum(raw, len);
 	seal_header(&h);
 	memcpy(w->frame, &h, sizeof(h));
-	err = krr_write_full(w->fd, w->frame, sizeof(h) + n);
-	if (!err)
-		w->written += sizeof(h) + n;
+	err = put(w, w->frame, sizeof(h) + n);
+	w->begun = !err;
 	return err;
 }
 
@@ -194,10 +263,9 @@ int krr_log_finish(struct krr_log_writer *w, const struct krr_decoder *d)
 	int err;
 
 	seal_header(&h);
-	err = krr_write_full(w->fd, &h, sizeof(h));
+	err = put(w, &h, sizeof(h));
 	if (err)
 		return err;
-	w->written += sizeof(h);
 	return fdatasync(w->fd) < 0 ? -errno : 0;
 }
 
@@ -238,7 +306,7 @@ static int check_file_header(struct krr_log_reader *r)
 		krr_err("log.krr is damaged: no krr log starts like this file");
 		return -EBADMSG;
 	}
-	if (h.version != KRR_LOG_VERSION || h.format != KRR_FORMAT_VERSION ||
+	if (!h.version || h.version > KRR_LOG_VERSION || h.format != KRR_FORMAT_VERSION ||
 	    h.header_bytes != sizeof(h)) {
 		krr_err("log.krr has version %u.%u, this krrctl reads %u.%u; use the krr that "
 			"made it",
@@ -285,11 +353,13 @@ int krr_log_open(int dirfd, const char *name, bool sealed, struct krr_log_reader
 		return -ENOMEM;
 	r->sealed = sealed;
 	r->raw = malloc(KRR_LOG_MAX_RAW);
-	r->frame = malloc(ZSTD_compressBound(KRR_LOG_MAX_RAW));
+	r->frame = malloc(MAX_COMPRESSED);
 	r->zstd = ZSTD_createDCtx();
 	r->fd = openat(dirfd, name, KRR_O_READ);
 	krr_decoder_init(&r->d);
 	err = r->raw && r->frame && r->zstd ? 0 : -ENOMEM;
+	if (!err)
+		ZSTD_DCtx_setParameter(r->zstd, ZSTD_d_windowLogMax, WINDOW_LOG);
 	if (!err && (r->fd < 0 || fstat(r->fd, &st) < 0)) {
 		err = errno == ENOENT ? -EBADMSG : -errno;
 		krr_err("cannot open %s: %s", name, strerror(errno));
@@ -327,17 +397,18 @@ static int check_chunk(struct krr_log_reader *r, const struct krr_chunk_header *
 {
 	if (h->crc != krr_crc32(0, h, offsetof(struct krr_chunk_header, crc)))
 		return damaged(r, "checksum of the header is wrong");
-	if (h->magic != KRR_LOG_CHUNK && h->magic != KRR_LOG_END)
+	if (h->magic != KRR_LOG_CHUNK && h->magic != KRR_LOG_MORE && h->magic != KRR_LOG_END)
 		return damaged(r, "no chunk starts here");
+	if (h->magic == KRR_LOG_MORE && !r->begun)
+		return damaged(r, "goes on with what nothing has begun");
 	if (r->part && !r->chunk) {
 		r->d.number = r->next_event = h->first_event;
 		r->d.offset = r->next_offset = h->first_offset;
 	}
 	if (h->first_event != r->next_event || h->first_offset != r->next_offset)
 		return damaged(r, "does not follow the one before; chunks were lost or moved");
-	if (h->magic == KRR_LOG_CHUNK &&
-	    (!h->raw || h->raw > KRR_LOG_MAX_RAW ||
-	     h->compressed > ZSTD_compressBound(KRR_LOG_MAX_RAW)))
+	if (h->magic != KRR_LOG_END &&
+	    (!h->raw || h->raw > KRR_LOG_MAX_RAW || h->compressed > MAX_COMPRESSED))
 		return damaged(r, "sizes that no writer makes");
 	return 0;
 }
@@ -347,6 +418,28 @@ static int torn(struct krr_log_reader *r)
 {
 	if (r->sealed)
 		return damaged(r, "the file ends here, too early; it was cut off");
+	return 0;
+}
+
+static int decompress(struct krr_log_reader *r, const struct krr_chunk_header *h)
+{
+	ZSTD_inBuffer in = { r->frame, h->compressed, 0 };
+	ZSTD_outBuffer out = { r->raw, KRR_LOG_MAX_RAW, 0 };
+	size_t n = 1;
+
+	if (h->magic == KRR_LOG_CHUNK)
+		ZSTD_DCtx_reset(r->zstd, ZSTD_reset_session_only);
+	r->begun = true;
+	while (in.pos < in.size && out.pos < out.size) {
+		n = ZSTD_decompressStream(r->zstd, &out, &in);
+		if (ZSTD_isError(n))
+			return damaged(r, ZSTD_getErrorName(n));
+	}
+	if (in.pos < in.size || out.pos != h->raw)
+		return damaged(r, "wrong size");
+	/* without a sum, the end of the frame has one, which zstd has looked at */
+	if (h->sum ? h->sum != krr_log_sum(r->raw, h->raw) : n)
+		return damaged(r, "checksum of the events is wrong");
 	return 0;
 }
 
@@ -361,7 +454,6 @@ static int torn(struct krr_log_reader *r)
 int krr_log_next_chunk(struct krr_log_reader *r, const uint8_t **raw, size_t *len)
 {
 	struct krr_chunk_header h;
-	size_t n;
 	int err;
 
 	if (r->ended)
@@ -384,15 +476,15 @@ int krr_log_next_chunk(struct krr_log_reader *r, const uint8_t **raw, size_t *le
 	if (krr_pread_full(r->fd, r->frame, h.compressed, (off_t)(r->at + sizeof(h))) !=
 	    (ssize_t)h.compressed)
 		return damaged(r, "cannot be read");
-	n = ZSTD_decompressDCtx(r->zstd, r->raw, KRR_LOG_MAX_RAW, r->frame, h.compressed);
-	if (ZSTD_isError(n) || n != h.raw)
-		return damaged(r, ZSTD_isError(n) ? ZSTD_getErrorName(n) : "wrong size");
+	err = decompress(r, &h);
+	if (err)
+		return err;
 	r->at += sizeof(h) + h.compressed;
 	r->chunk++;
 	r->next_event += h.events;
 	r->next_offset += h.raw;
 	*raw = r->raw;
-	*len = n;
+	*len = h.raw;
 	return 1;
 }
 

@@ -1,0 +1,67 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# full.t - a store on a disk that is full: a recording ends there and can be replayed,
+# and the guest goes on
+. "$(dirname "$0")/lib.sh"
+plan 12
+
+disk=$work/disk
+KRR_STORE=$disk/store
+mkdir "$disk"
+mount -t tmpfs -o size=700m,mode=700 krr-full "$disk" 2>/dev/null ||
+	skip_rest "no file system could be mounted here"
+mkdir -m 700 "$KRR_STORE"
+gone() {
+	[ -z "${pid:-}" ] || kill $pid 2>/dev/null
+	"$krrctl" vm stop web >/dev/null 2>&1
+	umount -l "$disk"
+	finish
+}
+trap gone EXIT
+
+fill() {
+	cat /dev/zero >"$disk/filler" 2>/dev/null
+	[ "$(df --output=avail "$disk" | tail -n 1)" -eq 0 ]
+}
+
+# has the log of $1 begun to grow?
+grows() {
+	for _ in $(seq 600); do
+		[ "$(stat -c %s "$KRR_STORE/$1.incomplete/log.krr" 2>/dev/null || echo 0)" -lt 20000 ] || return 0
+		sleep 0.1
+	done
+	return 1
+}
+
+ends() {
+	for _ in $(seq 300); do
+		kill -0 "$1" 2>/dev/null || return 0
+		sleep 0.1
+	done
+	return 1
+}
+
+"$krrctl" run --accel "$accel" --smp 2 --record full -- /bin/sh -c '/tests/pipe 10; echo went on' >"$work/run.out" 2>&1 &
+pid=$!
+grows full
+point $? "a recording is made"
+fill
+point $? "its disk is filled"
+ends $pid
+point $? "the run ends"
+status=0
+wait $pid || status=$?
+pid=
+exits 3 "with status 3" sh -c "cat '$work/run.out'; exit $status"
+says "No space left on device" "and says why"
+says "had ended before" "the guest knows"
+says "went on" "its command was not held up"
+rm "$disk/filler"
+ok "with room again, there is a recording" "$krrctl" info full
+ok "which replays" "$krrctl" replay full
+
+# nothing at all can be begun
+fill
+point $? "the disk is filled again"
+exits 3 "a recording cannot be begun" "$krrctl" run --accel "$accel" --smp 1 --record none -- /bin/true
+says "No space left on device" "and that says why"
