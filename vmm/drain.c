@@ -58,7 +58,8 @@ static int64_t take_chunk(struct krr_drain *dr, uint64_t tail, uint64_t avail)
 		if (n <= 0)
 			break;
 		used += (size_t)n;
-		if (dr->see && ev.number >= dr->seen && (ev.kind == KRR_EV_KEEP || ev.kind == KRR_EV_ANNOTATE))
+		if (dr->see && ev.number >= dr->seen &&
+		    (ev.kind == KRR_EV_KEEP || ev.kind == KRR_EV_ANNOTATE))
 			dr->see(dr->arg, &ev);
 	}
 	dr->seen = dr->d.number;

@@ -312,6 +312,39 @@ static void in_a_hurry(void **state)
 	assert_true(events == d.number);
 }
 
+/* As many bytes as a chunk may have, which do not get smaller. */
+static void biggest_chunk(void **state)
+{
+	enum { EACH = KRR_LOG_MAX_RAW / 4, DATA = EACH - 5 };
+	uint8_t *data = malloc(DATA), *buf = malloc(KRR_LOG_MAX_RAW);
+	struct krr_event ev = { .kind = KRR_EV_VBUF, .data = data, .len = DATA }, out;
+	struct krr_decoder d, before;
+	struct krr_log_writer *w;
+	struct dice dice = { 16 };
+	size_t len = 0, i;
+	uint64_t events;
+
+	(void)state;
+	unlinkat(dir, "biggest", 0);
+	krr_decoder_init(&d);
+	before = d;
+	assert_int_equal(krr_log_create(dir, "biggest", &w), 0);
+	for (; len < KRR_LOG_MAX_RAW; len += EACH) {
+		for (i = 0; i < DATA; i++)
+			data[i] = (uint8_t)roll(&dice);
+		assert_int_equal(krr_encode(buf + len, KRR_LOG_MAX_RAW - len, &ev), EACH);
+		assert_int_equal(krr_decode(&d, buf + len, EACH, &out), EACH);
+	}
+	assert_int_equal(krr_log_append(w, &before, &d, buf, len), 0);
+	add_chunk(w, &dice, &d);
+	assert_int_equal(krr_log_finish(w, &d), 0);
+	krr_log_writer_free(w);
+	free(data);
+	free(buf);
+	assert_int_equal(read_log("biggest", true, &events), 0);
+	assert_int_equal(events, 4 + EVENTS);
+}
+
 /* As krr wrote them before: each chunk a frame with zstd's checksum. */
 static size_t write_version_1(const char *name)
 {
@@ -537,6 +570,7 @@ int main(void)
 		cmocka_unit_test(false_headers),
 		cmocka_unit_test(what_comes_again),
 		cmocka_unit_test(in_a_hurry),
+		cmocka_unit_test(biggest_chunk),
 		cmocka_unit_test(version_1),
 		cmocka_unit_test(resume),
 		cmocka_unit_test(parts),

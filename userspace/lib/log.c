@@ -24,6 +24,8 @@
 #define WINDOW_LOG	23		/* how far back a chunk may refer: 8 MiB of events */
 /* What a flush adds is not in the bound. */
 #define MAX_COMPRESSED	(ZSTD_COMPRESSBOUND(KRR_LOG_MAX_RAW) + 1024)
+/* One more than it may be: zstd stops when the room is full, with input left or not. */
+#define ROOM_FOR_RAW	(KRR_LOG_MAX_RAW + 1)
 
 struct krr_log_writer {
 	int fd;
@@ -352,7 +354,7 @@ int krr_log_open(int dirfd, const char *name, bool sealed, struct krr_log_reader
 	if (!r)
 		return -ENOMEM;
 	r->sealed = sealed;
-	r->raw = malloc(KRR_LOG_MAX_RAW);
+	r->raw = malloc(ROOM_FOR_RAW);
 	r->frame = malloc(MAX_COMPRESSED);
 	r->zstd = ZSTD_createDCtx();
 	r->fd = openat(dirfd, name, KRR_O_READ);
@@ -424,7 +426,7 @@ static int torn(struct krr_log_reader *r)
 static int decompress(struct krr_log_reader *r, const struct krr_chunk_header *h)
 {
 	ZSTD_inBuffer in = { r->frame, h->compressed, 0 };
-	ZSTD_outBuffer out = { r->raw, KRR_LOG_MAX_RAW, 0 };
+	ZSTD_outBuffer out = { r->raw, ROOM_FOR_RAW, 0 };
 	size_t n = 1;
 
 	if (h->magic == KRR_LOG_CHUNK)
