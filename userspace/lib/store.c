@@ -420,7 +420,6 @@ static int remove_locked(const struct krr_recording *rec, int store)
  */
 int krr_recording_remove(const char *name)
 {
-	__free_ptr char *dir = krr_strf("%s" KRR_INCOMPLETE, name);
 	__close_fd int store = krr_store_open();
 	struct krr_recording rec;
 	struct stat st;
