@@ -16,11 +16,7 @@ ok "and verifies" "$krrctl" verify panic
 "$krrctl" run --accel $accel --smp 2 --record cut -- /tests/pipe 60 >"$work/cut.out" 2>&1 &
 pid=$!
 log=$KRR_STORE/cut.incomplete/log.krr
-for _ in $(seq 300); do
-	[ "$(stat -c %s "$log" 2>/dev/null || echo 0)" -lt 20000 ] || break
-	kill -0 $pid 2>/dev/null || break
-	sleep 0.1
-done
+wait_for 30 is_logged cut
 kill -9 $pid
 wait $pid 2>/dev/null
 ok "a killed recorder leaves something behind" test -s "$log"

@@ -32,14 +32,6 @@ figure() {	# KEY
 	"$top/tests/json" "$1" <"$runtime/$vm/flight.json"
 }
 
-wait_for() {	# COMMAND...
-	for _ in $(seq 300); do
-		! "$@" || return 0
-		sleep 0.1
-	done
-	return 1
-}
-
 # a process that was killed may take a moment to let its locks go
 sealed() {
 	"$krrctl" ls >"$work/ls" 2>&1
@@ -81,7 +73,7 @@ start_vm 2
 ok "a rule keeps" "$krrctl" --vm "$vm" enable --subsys net,error --when 'net.drop && net.dport == 81' \
 	--then keep:refused
 "$krrctl" vm exec "$vm" -- /bin/sh -c 'nc -w 1 127.0.0.1 81 </dev/null; /tests/pipe 1'
-wait_for more_kept_than 0
+wait_for 30 more_kept_than 0
 kept refused
 ok "gdb stands at what it was kept for" "$krrctl" gdb --at mark:refused "$rec" -- -batch -ex bt
 says "tcp_v4_rcv" "in the network stack"
@@ -117,12 +109,12 @@ ok "a recording takes the place" "$krrctl" record "$vm" ruled
 ok "says the status" "$krrctl" --vm "$vm" status
 says "flight     begins when this recording ends" "of the flight recorder"
 "$krrctl" vm exec "$vm" -- /bin/sh -c '/tests/pipe 1; sync -f /; sleep 1'
-wait_for flies
+wait_for 30 flies
 point $? "a rule ends it, and the flight recorder goes on"
 rec=ruled
 verifies "the recording replays"
 "$krrctl" vm exec "$vm" -- /bin/sh -c '/tests/pipe 1; sync -f /; sleep 1'
-wait_for lands
+wait_for 30 lands
 point $? "a rule ends the flight recorder"
 kept request
 verifies "what it held replays"
@@ -131,7 +123,7 @@ ok "it stays ended" "$krrctl" --vm "$vm" status
 says "flight     has ended; krrctl enable or krrctl stop begins it again" "says the status"
 ok "until it is enabled" "$krrctl" --vm "$vm" enable --subsys syscall \
 	--when 'syscall.nr == syncfs' --then stop
-wait_for flies
+wait_for 30 flies
 point $? "again"
 "$krrctl" vm stop "$vm"
 
@@ -139,7 +131,7 @@ point $? "again"
 start_vm 2 --append oops=panic
 "$krrctl" --vm "$vm" enable --subsys all --keep 10s >"$work/enable" 2>&1
 "$krrctl" vm exec "$vm" -- /bin/sh -c "/tests/tcp 3; /tests/fork 2; echo EXCEPTION >$crash" >"$work/crash" 2>&1
-wait_for sealed
+wait_for 30 sealed
 kept panic
 verifies "the panic replays"
 ok "a report is made of it" "$krrctl" report "$rec"
@@ -148,8 +140,8 @@ says "lkdtm_EXCEPTION" "with the oops"
 start_vm 1
 "$krrctl" --vm "$vm" enable --subsys sched >"$work/enable" 2>&1
 "$krrctl" vm exec "$vm" -- /bin/sh -c "/tests/pipe 1; echo HARDLOCKUP >$crash" >"$work/hang" 2>&1 &
-wait_for flies
-wait_for more_kept_than 0
+wait_for 30 flies
+wait_for 30 more_kept_than 0
 kept hang
 ok "the way to the hang replays" "$krrctl" replay "$rec"
 "$krrctl" vm stop "$vm"
@@ -163,7 +155,7 @@ for who in qemu owner; do
 	sleep 5
 	kill -9 "$("$top/tests/json" $who <"$runtime/$vm/vm.json")"
 	wait
-	wait_for sealed
+	wait_for 30 sealed
 	rec=$(cd "$KRR_STORE" && ls -d "$vm"-*cut* | grep -v incomplete | head -n 1)
 	ok "killed: $who; what there was replays" "$krrctl" replay "${rec:-none}"
 done

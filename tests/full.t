@@ -24,30 +24,17 @@ fill() {
 	[ "$(df --output=avail "$disk" | tail -n 1)" -eq 0 ]
 }
 
-# has the log of $1 begun to grow?
-grows() {
-	for _ in $(seq 600); do
-		[ "$(stat -c %s "$KRR_STORE/$1.incomplete/log.krr" 2>/dev/null || echo 0)" -lt 20000 ] || return 0
-		sleep 0.1
-	done
-	return 1
-}
-
-ends() {
-	for _ in $(seq 300); do
-		kill -0 "$1" 2>/dev/null || return 0
-		sleep 0.1
-	done
-	return 1
+is_gone() {
+	! kill -0 "$1" 2>/dev/null
 }
 
 "$krrctl" run --accel "$accel" --smp 2 --record full -- /bin/sh -c '/tests/pipe 10; echo went on' >"$work/run.out" 2>&1 &
 pid=$!
-grows full
+wait_for 60 is_logged full
 point $? "a recording is made"
 fill
 point $? "its disk is filled"
-ends $pid
+wait_for 30 is_gone $pid
 point $? "the run ends"
 status=0
 wait $pid || status=$?

@@ -8,6 +8,8 @@
 #	exits N NAME COMMAND...	COMMAND has to exit with N, or one of "N M"
 #	says TEXT NAME		the last command's output has to contain TEXT
 #	lacks TEXT NAME		... not to contain it
+#	wait_for SECONDS COMMAND...	until COMMAND succeeds; fails after so long
+#	is_logged NAME		the log of a recording that is being made has grown
 #	skip_rest WHY		the points left are not tested here
 #	oops CONSOLE		prints the oops up to the panic, time stamps and all
 #	record_program PROGRAM "ARGUMENTS" [OPTIONS...]
@@ -101,6 +103,20 @@ lacks() {
 	! grep -qF -e "$1" "$last"
 	point $? "$2"
 	! grep -F -e "$1" "$last" >&2
+}
+
+wait_for() {
+	tries=$(($1 * 10))
+	shift
+	while ! "$@"; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || return 1
+		sleep 0.1
+	done
+}
+
+is_logged() {
+	[ "$(stat -c %s "$KRR_STORE/$1.incomplete/log.krr" 2>/dev/null || echo 0)" -ge 20000 ]
 }
 
 record_program() {

@@ -362,7 +362,6 @@ static void no_room(void **state)
 	krr_ram_close(&ram);
 }
 
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {

@@ -48,6 +48,17 @@ static size_t make_chunk(struct dice *dice, struct krr_decoder *d, uint8_t *buf,
 	return len;
 }
 
+/* A new log in place of an old one; @d: the start of a stream. */
+static struct krr_log_writer *new_log(const char *name, struct krr_decoder *d)
+{
+	struct krr_log_writer *w;
+
+	unlinkat(dir, name, 0);
+	krr_decoder_init(d);
+	assert_int_equal(krr_log_create(dir, name, &w), 0);
+	return w;
+}
+
 static void add_chunk(struct krr_log_writer *w, struct dice *dice, struct krr_decoder *d)
 {
 	static uint8_t buf[EVENTS * 256];
@@ -59,13 +70,10 @@ static void add_chunk(struct krr_log_writer *w, struct dice *dice, struct krr_de
 
 static void write_log(const char *name, bool finish)
 {
-	struct krr_log_writer *w;
+	struct krr_log_writer *w = new_log(name, &written);
 	struct dice dice = { 7 };
 	int i;
 
-	unlinkat(dir, name, 0);
-	krr_decoder_init(&written);
-	assert_int_equal(krr_log_create(dir, name, &w), 0);
 	for (i = 0; i < CHUNKS; i++)
 		add_chunk(w, &dice, &written);
 	if (finish)
@@ -265,9 +273,7 @@ static void what_comes_again(void **state)
 	(void)state;
 	for (i = 0; i < DATA; i++)
 		data[i] = (uint8_t)roll(&dice);
-	unlinkat(dir, "again", 0);
-	krr_decoder_init(&d);
-	assert_int_equal(krr_log_create(dir, "again", &w), 0);
+	w = new_log("again", &d);
 	for (i = 0; i < TIMES; i++) {
 		n = krr_encode(buf, sizeof(buf), &ev);
 		assert_true(n > DATA);
@@ -294,9 +300,7 @@ static void in_a_hurry(void **state)
 	size_t i, len;
 
 	(void)state;
-	unlinkat(dir, "hurry", 0);
-	krr_decoder_init(&d);
-	assert_int_equal(krr_log_create(dir, "hurry", &w), 0);
+	w = new_log("hurry", &d);
 	for (i = 0; i < sizeof(small) / sizeof(*small); i++) {
 		before = d;
 		len = 0;
@@ -325,10 +329,8 @@ static void biggest_chunk(void **state)
 	uint64_t events;
 
 	(void)state;
-	unlinkat(dir, "biggest", 0);
-	krr_decoder_init(&d);
+	w = new_log("biggest", &d);
 	before = d;
-	assert_int_equal(krr_log_create(dir, "biggest", &w), 0);
 	for (; len < KRR_LOG_MAX_RAW; len += EACH) {
 		for (i = 0; i < DATA; i++)
 			data[i] = (uint8_t)roll(&dice);
@@ -381,11 +383,27 @@ static size_t write_version_1(const char *name)
 	return len;
 }
 
+/* Its writer died, and another one adds a chunk and ends it.  Return: where that began. */
+static struct krr_decoder end_it(const char *name)
+{
+	struct krr_log_writer *w;
+	struct dice dice = { 9 };
+	struct krr_decoder d, before;
+	uint64_t events;
+
+	assert_int_equal(krr_log_resume(dir, name, false, &d, &w), 0);
+	before = d;
+	add_chunk(w, &dice, &d);
+	assert_int_equal(krr_log_finish(w, &d), 0);
+	krr_log_writer_free(w);
+	assert_int_equal(read_log(name, true, &events), 0);
+	assert_int_equal(events, before.number + EVENTS);
+	return before;
+}
+
 static void version_1(void **state)
 {
 	struct krr_decoder d;
-	struct krr_log_writer *w;
-	struct dice dice = { 15 };
 	uint64_t events;
 	uint8_t *buf;
 	size_t len;
@@ -401,22 +419,12 @@ static void version_1(void **state)
 	quiet_begin();
 	assert_int_equal(read_log("flip", false, &events), -EBADMSG);
 	quiet_end();
-	/* its writer died, and a newer one ends it */
-	assert_int_equal(krr_log_resume(dir, "old", false, &d, &w), 0);
-	assert_true(d.number == written.number && d.offset == written.offset);
-	add_chunk(w, &dice, &d);
-	assert_int_equal(krr_log_finish(w, &d), 0);
-	krr_log_writer_free(w);
-	assert_int_equal(read_log("old", true, &events), 0);
-	assert_int_equal(events, (CHUNKS + 1) * EVENTS);
+	d = end_it("old");
+	assert_true(d.number == CHUNKS * EVENTS && d.offset == written.offset);
 }
 
 static void resume(void **state)
 {
-	struct krr_decoder d;
-	struct krr_log_writer *w;
-	struct dice dice = { 9 };
-	uint64_t events;
 	uint8_t *buf;
 	size_t len;
 
@@ -425,27 +433,18 @@ static void resume(void **state)
 	buf = slurp("log", &len);
 	spit("torn", buf, len - 5);
 	free(buf);
-	assert_int_equal(krr_log_resume(dir, "torn", false, &d, &w), 0);
-	assert_int_equal(d.number, (CHUNKS - 1) * EVENTS);
-	add_chunk(w, &dice, &d);
-	assert_int_equal(krr_log_finish(w, &d), 0);
-	krr_log_writer_free(w);
-	assert_int_equal(read_log("torn", true, &events), 0);
-	assert_int_equal(events, CHUNKS * EVENTS);
+	assert_int_equal(end_it("torn").number, (CHUNKS - 1) * EVENTS);
 }
 
 /* A log whose first event is not the first of its stream, as an epoch's is. */
 static size_t write_part(const char *name, struct krr_decoder *d, unsigned int chunks)
 {
-	struct krr_log_writer *w;
+	struct krr_log_writer *w = new_log(name, d);
 	struct dice dice = { 10 };
 	size_t first = 0;
 
-	unlinkat(dir, name, 0);
-	krr_decoder_init(d);
 	d->number = 1000;
 	d->offset = 1ull << 40;
-	assert_int_equal(krr_log_create(dir, name, &w), 0);
 	while (chunks--) {
 		add_chunk(w, &dice, d);
 		first = first ? first : (size_t)krr_log_written(w);

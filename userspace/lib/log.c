@@ -34,7 +34,6 @@ struct krr_log_writer {
 	int level;		/* of the frame */
 	bool begun;		/* there is a frame to go on with */
 	bool broken;		/* something stands behind @written */
-	size_t room;
 	uint8_t *frame;		/* a chunk header and room for its frame */
 };
 
@@ -82,8 +81,8 @@ static int writer_new(int fd, struct krr_log_writer **out)
 		return -ENOMEM;
 	}
 	w->fd = fd;
-	w->room = MAX_COMPRESSED;
-	w->frame = malloc(sizeof(struct krr_chunk_header) + w->room);
+	w->level = LEVEL;
+	w->frame = malloc(sizeof(struct krr_chunk_header) + MAX_COMPRESSED);
 	w->zstd = ZSTD_createCCtx();
 	if (!w->frame || !w->zstd) {
 		krr_log_writer_free(w);
@@ -193,7 +192,7 @@ static void choose_level(struct krr_log_writer *w, size_t len)
 static size_t compress(struct krr_log_writer *w, const uint8_t *raw, size_t len)
 {
 	ZSTD_inBuffer in = { raw, len, 0 };
-	ZSTD_outBuffer out = { w->frame + sizeof(struct krr_chunk_header), w->room, 0 };
+	ZSTD_outBuffer out = { w->frame + sizeof(struct krr_chunk_header), MAX_COMPRESSED, 0 };
 	size_t n;
 
 	if (!w->begun) {
