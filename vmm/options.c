@@ -10,9 +10,10 @@
 #include "vmm/cpu.h"
 #include "vmm/kvm-probe.h"
 #include "vmm/options.h"
-#include "vmm/vm.h"
+#include "vmm/runtime.h"
 
 #define DAY_S 86400u
+#define PROBE_FILE ".kvm-probe"	/* in the runtime directory */
 
 static const struct {
 	const char *env, *path;
@@ -180,6 +181,15 @@ static char *probe_key(const char *kernel)
 			(long long)st.st_mtim.tv_sec);
 }
 
+static void remember_probe(int base, const char *key, bool ok, const char *why)
+{
+	__close_fd int fd = openat(base, PROBE_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW |
+				   O_NONBLOCK | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		dprintf(fd, "%s\n%d %s", key, ok, why);
+}
+
 /**
  * krr_kvm_usable() - krr_kvm_probe(), remembered
  * @kernel: bzImage to try
@@ -187,12 +197,11 @@ static char *probe_key(const char *kernel)
  */
 bool krr_kvm_usable(const char *kernel, char **why)
 {
-	__free_ptr char *base = krr_runtime_dir(), *key = probe_key(kernel), *text = NULL;
-	__free_ptr char *path = krr_strf("%s/.kvm-probe", base);
+	__free_ptr char *key = probe_key(kernel), *text = NULL;
+	__close_fd int base = krr_runtime_make();
 	bool ok;
-	FILE *f;
 
-	text = key ? krr_read_file_at(AT_FDCWD, path, 1024) : NULL;
+	text = key && base >= 0 ? krr_read_file_at(base, PROBE_FILE, 1024) : NULL;
 	if (text && !strncmp(text, key, strlen(key)) && text[strlen(key)] == '\n') {
 		char *p = text + strlen(key) + 1;
 
@@ -200,10 +209,8 @@ bool krr_kvm_usable(const char *kernel, char **why)
 		return *p == '1';
 	}
 	ok = krr_kvm_probe(kernel, why);
-	if (key && !krr_private_dir(base) && (f = fopen(path, "we"))) {
-		fprintf(f, "%s\n%d %s", key, ok, *why);
-		fclose(f);
-	}
+	if (key && base >= 0)
+		remember_probe(base, key, ok, *why);
 	return ok;
 }
 
