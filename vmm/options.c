@@ -131,6 +131,8 @@ int krr_machine_option(struct krr_machine *m, int opt, const char *arg)
 		return number("--smp", arg, &m->smp);
 	case KRR_OPT_MEM:
 		return number("--mem", arg, &m->mem);
+	case KRR_OPT_MACHINE:
+		return krr_machine_set_type(m, arg);
 	case KRR_OPT_ACCEL:
 		return accel(m, arg);
 	case KRR_OPT_CPU:

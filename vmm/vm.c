@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
+#include <linux/magic.h>
 
 #include "lib/store.h"
 #include "lib/util.h"
@@ -50,33 +51,52 @@ static bool has_room(const char *dir, uint64_t bytes, uint64_t *room)
 	return *room >= bytes;
 }
 
+/*
+ * A tmpfs promises room that the host may not have: then the guest, QEMU or something
+ * else on the host would be killed when RAM fills up.
+ */
+static int check_memory(const char *ram, uint64_t mem)
+{
+	uint64_t available = krr_meminfo("MemAvailable:") + krr_meminfo("SwapFree:");
+	struct statfs fs;
+
+	if (statfs(ram, &fs) < 0 || fs.f_type != TMPFS_MAGIC || available >= mem)
+		return 0;
+	krr_err("guest RAM in %s: expected %" PRIu64 " MiB of available host memory, found %" PRIu64
+		" MiB; try a smaller --mem, or end something else", ram, mem >> 20,
+		available >> 20);
+	return -ENOMEM;
+}
+
 static int place_ram(struct krr_vm *vm, uint64_t mem)
 {
 	uint64_t shm, dir;
-	int fd;
+	int fd, err;
 
 	if (has_room(SHM, mem, &shm) && !access(SHM, W_OK)) {
 		vm->ram = krr_strf(SHM "/krr-%u-%s.ram", geteuid(), vm->name);
 	} else if (has_room(vm->dir, mem, &dir)) {
 		vm->ram = krr_strf("%s/ram", vm->dir);
 	} else {
-		krr_err("%" PRIu64 " MiB are needed for guest RAM; " SHM " has %" PRIu64
-			" MiB free, %s %" PRIu64 ": free some, or take a smaller --mem",
-			mem >> 20, shm >> 20, vm->dir, dir >> 20);
+		krr_err("guest RAM: expected %" PRIu64 " MiB free in " SHM " or %s, found %" PRIu64
+			" MiB and %" PRIu64 " MiB; try a smaller --mem, or free some", mem >> 20,
+			vm->dir, shm >> 20, dir >> 20);
 		return -ENOSPC;
 	}
 	unlink(vm->ram);
 	fd = open(vm->ram, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0 || ftruncate(fd, (off_t)mem) < 0) {
-		int err = -errno;
-
+		err = -errno;
 		krr_err("cannot make %s: %s", vm->ram, strerror(errno));
 		if (fd >= 0)
 			close(fd);
 		return err;
 	}
 	close(fd);
-	return 0;
+	err = check_memory(vm->ram, mem);
+	if (err)
+		unlink(vm->ram);
+	return err;
 }
 
 static int write_json(const struct krr_vm *vm, uint64_t mem)

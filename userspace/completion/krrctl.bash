@@ -46,7 +46,7 @@ _krrctl_vms()
 # options of a verb, in the order of its --help
 _krrctl_options()
 {
-	local machine='--smp --mem --accel --cpu --kernel --initrd --rootfs --keep-changes --disk
+	local machine='--smp --mem --machine --accel --cpu --kernel --initrd --rootfs --keep-changes --disk
 		--net --balloon --share --append --boot-timeout'
 
 	case $1 in
@@ -97,7 +97,8 @@ _krrctl_argument()
 	case $1 in
 	--accel)	_krrctl_words 'auto kvm tcg' ;;
 	--smp)		_krrctl_words '1 2 3 4 5 6 7 8' ;;
-	--mem)		_krrctl_words '512M 1G 2G 3G' ;;
+	--mem)		_krrctl_words '512M 1G 2G 4G 8G' ;;
+	--machine)	_krrctl_words 'pc q35' ;;
 	--kind)		_krrctl_words 'stop acquire yield irq entry tsc random port mmio apic msr reg
 				iodata uread ufault uatomic virtio vbuf pageread annotate panic
 				uread4 fpu mark shared epoch keep' ;;
