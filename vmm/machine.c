@@ -2,12 +2,9 @@
 /*
  * QEMU's command line.
  *
- * A device that could bring something into the guest on its own would disturb
- * a replay, so there each backend is one that never has anything: a null block
- * device of the same size, null character devices, a network hub with nobody
- * on it, an entropy daemon that never answers, an empty synthetic file system.
- * None of this is visible to the guest, and none of it is in the migration
- * stream.
+ * A replayed kernel touches no device: it takes all input from the log and makes no
+ * output but to COM1.  So a replay has the CPUs, the RAM, the board and COM1, and none of
+ * the devices below.  What vmm/state.c lets through of the saved state fits that.
  *
  * PCI slots, the same in each machine: 3 serial ports, 4 entropy, 5 root disk,
  * 6 network, 7 balloon, 8 9p, 16 and up more disks.
@@ -233,17 +230,14 @@ int krr_machine_check(struct krr_machine *m)
 }
 
 /**
- * krr_machine_from_manifest() - the machine to replay a recording on
+ * krr_machine_from_manifest() - the machine to replay a recording on, without devices
  * @m: result, freed by krr_machine_free()
  * @man: manifest; not trusted
  */
 int krr_machine_from_manifest(struct krr_machine *m, const struct krr_manifest *man)
 {
-	unsigned int i;
-
 	krr_machine_defaults(m);
-	if (check_word("machine", man->machine) || krr_cpu_check(man->cpu) ||
-	    (man->share && check_word("mount tag", man->share)))
+	if (check_word("machine", man->machine) || krr_cpu_check(man->cpu))
 		return -EBADMSG;
 	free(m->machine);
 	free(m->cpu);
@@ -251,12 +245,6 @@ int krr_machine_from_manifest(struct krr_machine *m, const struct krr_manifest *
 	m->cpu = krr_strf("%s", man->cpu);
 	m->smp = man->smp;
 	m->mem = man->mem;
-	m->net = man->net;
-	m->balloon = man->balloon;
-	m->share = man->share ? krr_strf("%s", man->share) : NULL;
-	m->disk_bytes = man->disk_bytes;
-	for (i = 0; i < KRR_MORE_DISKS; i++)
-		m->more_disks[i].bytes = man->more_disks[i];
 	return 0;
 }
 
@@ -327,52 +315,36 @@ static void add_board(const struct krr_machine *m, const struct krr_machine_io *
 		add(a, "%s", strcmp(m->accel, "kvm") ? "tcg,thread=multi" : "kvm");
 }
 
-static void add_backing(const char *id, const char *path, uint64_t bytes, bool write,
-			struct krr_argv *a)
+static void add_backing(const char *id, const char *path, bool write, struct krr_argv *a)
 {
-	if (!path) {
-		add(a, "-blockdev");
-		add(a, "driver=null-co,node-name=%s,size=%" PRIu64 ",read-zeroes=off", id, bytes);
-	} else {
-		add(a, "-drive");
-		add(a, "if=none,id=%s,format=raw,file=%s,cache=writeback%s", id, path,
-		    write ? "" : ",snapshot=on");
-	}
+	add(a, "-drive");
+	add(a, "if=none,id=%s,format=raw,file=%s,cache=writeback%s", id, path,
+	    write ? "" : ",snapshot=on");
 }
 
 /* The guest names disks in the order of slots; a serial number tells ours apart. */
-static void add_disks(const struct krr_machine *m, const struct krr_machine_io *io,
-		      struct krr_argv *a)
+static void add_disks(const struct krr_machine *m, struct krr_argv *a)
 {
-	const struct krr_disk *d;
 	unsigned int i;
 	char id[16];
 
-	if (m->disk_bytes) {
-		add_backing("disk", io->replay ? NULL : m->disk, m->disk_bytes, m->disk_write, a);
+	if (m->disk) {
+		add_backing("disk", m->disk, m->disk_write, a);
 		add_opt(a, "-device", "virtio-blk-pci,drive=disk,addr=5");
 	}
-	for (i = 0; i < KRR_MORE_DISKS && m->more_disks[i].bytes; i++) {
-		d = &m->more_disks[i];
+	for (i = 0; i < KRR_MORE_DISKS && m->more_disks[i].path; i++) {
 		snprintf(id, sizeof(id), "disk%u", i + 1);
-		add_backing(id, io->replay ? NULL : d->path, d->bytes, m->disk_write, a);
+		add_backing(id, m->more_disks[i].path, m->disk_write, a);
 		add(a, "-device");
 		add(a, "virtio-blk-pci,drive=%s,serial=%s,addr=0x%x", id, id, 0x10 + i);
 	}
 }
 
-static void add_net(const struct krr_machine *m, const struct krr_machine_io *io,
-		    struct krr_argv *a)
+static void add_net(const struct krr_machine *m, struct krr_argv *a)
 {
 	if (!m->net)
 		return;
-	if (io->replay) {
-		/* The user network has a place in the device state, but nobody to talk to. */
-		add_opt(a, "-netdev", "hubport,id=net,hubid=0");
-		add_opt(a, "-netdev", "user,id=unused,restrict=on");
-	} else {
-		add_opt(a, "-netdev", "user,id=net");
-	}
+	add_opt(a, "-netdev", "user,id=net");
 	add_opt(a, "-device", "virtio-net-pci,netdev=net,mac=52:54:00:6b:72:72,romfile=,addr=6");
 }
 
@@ -382,16 +354,12 @@ static void add_balloon(const struct krr_machine *m, struct krr_argv *a)
 		add_opt(a, "-device", "virtio-balloon-pci,id=balloon,addr=7");
 }
 
-static void add_share(const struct krr_machine *m, const struct krr_machine_io *io,
-		      struct krr_argv *a)
+static void add_share(const struct krr_machine *m, struct krr_argv *a)
 {
 	if (!m->share)
 		return;
 	add(a, "-fsdev");
-	if (io->replay)
-		add(a, "synth,id=share");
-	else
-		add(a, "local,id=share,security_model=none,multidevs=remap,path=%s", m->share_dir);
+	add(a, "local,id=share,security_model=none,multidevs=remap,path=%s", m->share_dir);
 	add(a, "-device");
 	add(a, "virtio-9p-pci,fsdev=share,mount_tag=%s,addr=8", m->share);
 }
@@ -414,15 +382,16 @@ static void add_ports(const struct krr_machine_io *io, struct krr_argv *a)
 	add_port("control", KRR_CONTROL_NAME, io->control, a);
 }
 
-static void add_rng(const struct krr_machine_io *io, struct krr_argv *a)
+static void add_devices(const struct krr_machine *m, const struct krr_machine_io *io,
+			struct krr_argv *a)
 {
-	if (io->replay) {
-		add_opt(a, "-chardev", "null,id=entropy");
-		add_opt(a, "-object", "rng-egd,id=rng,chardev=entropy");
-	} else {
-		add_opt(a, "-object", "rng-builtin,id=rng");
-	}
+	add_ports(io, a);
+	add_opt(a, "-object", "rng-builtin,id=rng");
 	add_opt(a, "-device", "virtio-rng-pci,rng=rng,addr=4");
+	add_disks(m, a);
+	add_net(m, a);
+	add_balloon(m, a);
+	add_share(m, a);
 }
 
 static bool names_ring(const char *append)
@@ -471,18 +440,13 @@ void krr_machine_argv(const struct krr_machine *m, const struct krr_machine_io *
 	add(out, "-chardev");
 	add(out, "file,id=console,path=%s", io->console);
 	add_opt(out, "-serial", "chardev:console");
-	add_ports(io, out);
-	add_rng(io, out);
-	add_disks(m, io, out);
-	add_net(m, io, out);
-	add_balloon(m, out);
-	add_share(m, io, out);
 	add_qmp("qmp", io->qmp, out);
 	add_qmp("qmp2", io->qmp2, out);
 	if (io->replay) {
 		add_opt(out, "-incoming", "defer");
 		add(out, "-S");
 	} else {
+		add_devices(m, io, out);
 		add_kernel(m, out);
 	}
 	if (io->gdb) {

@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "lib/util.h"
 #include "vmm/replay.h"
+#include "vmm/state.h"
 
 /* A log that was cut off is done when all of it is taken and nothing follows. */
 #define CUT_NS		3000000000ull
@@ -72,33 +74,59 @@ static int prepare_ram(struct krr_replay *rp)
 	return 0;
 }
 
-static int load_state(struct krr_replay *rp)
+/* What QEMU gets, in memory: the recording stays what QEMU saved. */
+static int filter_state(struct krr_replay *rp, const struct krr_saved *state)
 {
-	__close_fd int fd = openat(rp->rec->dirfd, "start.state", KRR_O_READ);
-	struct stat st;
+	int fd = memfd_create("krr-state", MFD_CLOEXEC);
 	int err;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || !st.st_size) {
-		krr_err("%s/start.state is missing or empty", rp->rec->path);
-		return -EBADMSG;
-	}
-	err = krr_snapshot_load(rp->qmp, fd);
+	if (fd < 0)
+		return -errno;
+	err = krr_state_filter(state, rp->machine.smp, fd);
+	if (!err && lseek(fd, 0, SEEK_SET) < 0)
+		err = -errno;
 	if (!err)
-		return 0;
-	krr_err("QEMU %s did not take the device state of the recording, which QEMU %s made",
-		rp->vm.qemu_version, rp->rec->m.qemu_version);
-	krr_vm_explain(&rp->vm);
-	return strcmp(rp->vm.qemu_version, rp->rec->m.qemu_version) ? -ENODEV : -EBADMSG;
+		return fd;
+	close(fd);
+	return err;
 }
 
-static int check_qemu(const struct krr_replay *rp)
+/* Another QEMU may lack a section, or know it in another version only; QEMU says which. */
+static int explain_load(struct krr_replay *rp, const struct krr_saved *state)
 {
-	if (krr_version_cmp(rp->vm.qemu_version, rp->rec->m.qemu_version) >= 0)
-		return 0;
-	krr_err("\"%s\" was recorded with QEMU %s and cannot be replayed with the older %s: "
-		"install that or a later one, or set KRR_QEMU",
-		rp->rec->name, rp->rec->m.qemu_version, rp->vm.qemu_version);
-	return -ENODEV;
+	__free_ptr char *sections = krr_state_text(state);
+	const struct krr_manifest *m = &rp->rec->m;
+	bool other = strcmp(rp->vm.qemu_version, m->qemu_version) ||
+		     strcmp(rp->machine.accel, m->accel);
+
+	krr_err("QEMU %s under %s did not load the state that QEMU %s saved under %s, of which it "
+		"was given: %s; try QEMU %s (KRR_QEMU)%s",
+		rp->vm.qemu_version, rp->machine.accel, m->qemu_version, m->accel, sections,
+		m->qemu_version, other ? "" : ", or copy the recording again");
+	krr_vm_explain(&rp->vm);
+	return other ? -ENODEV : -EBADMSG;
+}
+
+static int load_state(struct krr_replay *rp)
+{
+	__free_ptr char *path = krr_strf("%s/start.state", rp->rec->path);
+	__close_fd int from = openat(rp->rec->dirfd, "start.state", KRR_O_READ);
+	struct krr_saved state;
+	int err, fd;
+
+	if (from < 0) {
+		krr_err("%s: %s", path, strerror(errno));
+		return -EBADMSG;
+	}
+	err = krr_state_read(from, path, &state);
+	fd = err ? err : filter_state(rp, &state);
+	err = fd < 0 ? fd : krr_snapshot_load(rp->qmp, fd);
+	if (err && fd >= 0)
+		err = explain_load(rp, &state);
+	if (fd >= 0)
+		close(fd);
+	krr_state_free(&state);
+	return err;
 }
 
 static int check_log(const struct krr_replay *rp)
@@ -138,8 +166,6 @@ static int start(struct krr_replay *rp, bool gdb)
 	if (gdb)
 		io.gdb = rp->gdb = krr_strf("%s/gdb.sock", rp->vm.dir);
 	err = krr_vm_spawn(&rp->vm, &rp->machine, &io);
-	if (!err)
-		err = check_qemu(rp);
 	if (err)
 		return err;
 	err = krr_qmp_connect(rp->vm.qmp, 10000, &rp->qmp);

@@ -128,7 +128,7 @@ static void cpus(void **state)
 static void devices(void **state)
 {
 	struct krr_manifest man = { 0 };
-	struct krr_machine m, again;
+	struct krr_machine m;
 	int i;
 
 	(void)state;
@@ -147,14 +147,11 @@ static void devices(void **state)
 	assert_int_equal(krr_machine_check(&m), -ENOENT);
 	quiet_end();
 
-	man.smp = 1;
 	krr_machine_to_manifest(&m, &man);
-	assert_int_equal(krr_machine_from_manifest(&again, &man), 0);
-	assert_true(again.balloon);
-	assert_string_equal(again.share, "c");
+	assert_true(man.balloon);
+	assert_string_equal(man.share, "c");
 	for (i = 0; i < KRR_MORE_DISKS; i++)
-		assert_true(again.more_disks[i].bytes == 512u << i);
-	krr_machine_free(&again);
+		assert_true(man.more_disks[i] == 512u << i);
 	krr_manifest_free(&man);
 	krr_machine_free(&m);
 }
@@ -181,21 +178,21 @@ static void shares(void **state)
 	quiet_end();
 }
 
-/* The words that describe what the guest sees must be equal. */
-static void same_devices(const struct krr_argv *a, const struct krr_argv *b)
+/* CPUs, RAM and board have to be equal; a replay has no device. */
+static void same_board(const struct krr_argv *record, const struct krr_argv *replay)
 {
-	unsigned int i, j = 0;
+	static const char *const options[] = { "-machine", "-cpu", "-smp", "-m" };
+	unsigned int o, i, j;
 
-	for (i = 0; i < a->n; i++) {
-		if (strcmp(a->v[i], "-device") && strcmp(a->v[i], "-cpu") &&
-		    strcmp(a->v[i], "-machine") && strcmp(a->v[i], "-smp") && strcmp(a->v[i], "-m"))
-			continue;
-		while (j < b->n && strcmp(a->v[i], b->v[j]))
-			j++;
-		assert_true(j + 1 < b->n);
-		assert_string_equal(a->v[i + 1], b->v[j + 1]);
-		j += 2;
+	for (o = 0; o < ARRAY_SIZE(options); o++) {
+		for (i = 0; strcmp(record->v[i], options[o]); i++)
+			assert_true(i + 2 < record->n);
+		for (j = 0; strcmp(replay->v[j], options[o]); j++)
+			assert_true(j + 2 < replay->n);
+		assert_string_equal(record->v[i + 1], replay->v[j + 1]);
 	}
+	assert_true(has(record, "-device"));
+	assert_false(has(replay, "-device"));
 }
 
 static void argv(void **state)
@@ -218,7 +215,7 @@ static void argv(void **state)
 	io.replay = true;
 	io.port = NULL;
 	krr_machine_argv(&m, &io, &replay);
-	same_devices(&record, &replay);
+	same_board(&record, &replay);
 	assert_true(has(&record, "/disk.img"));
 	assert_true(has(&record, "snapshot=on"));
 	assert_true(has(&record, "file=/more.img"));
@@ -228,14 +225,11 @@ static void argv(void **state)
 	assert_true(has(&record, "mount_tag=tag"));
 	assert_true(has(&record, "path=/shared"));
 	assert_true(has(&record, "krr=64M console=ttyS0"));
-	assert_false(has(&replay, "/disk.img"));
-	assert_false(has(&replay, "/more.img"));
+	assert_false(has(&replay, ".img"));
+	assert_false(has(&replay, "-netdev"));
 	assert_false(has(&replay, "/shared"));
-	assert_true(has(&replay, "synth"));
-	assert_true(has(&replay, "null-co"));
-	assert_true(has(&replay, "node-name=disk1,size=2097152"));
-	assert_true(has(&replay, "rng-egd"));
 	assert_false(has(&replay, "/kernel"));
+	assert_true(has(&replay, "chardev:console"));
 	assert_true(has(&replay, "thread=single"));
 	assert_true(has(&replay, "defer"));
 	krr_argv_free(&record);
@@ -308,12 +302,6 @@ static void machine_of_a_hostile_manifest(void **state)
 	}
 	quiet_end();
 	man.cpu = "Nehalem-v1";
-	man.share = "tag,path=/etc";
-	quiet_begin();
-	assert_int_equal(krr_machine_from_manifest(&m, &man), -EBADMSG);
-	quiet_end();
-	krr_machine_free(&m);
-	man.share = NULL;
 	assert_int_equal(krr_machine_from_manifest(&m, &man), 0);
 	krr_machine_free(&m);
 }
