@@ -247,6 +247,8 @@ static void add_board(const struct krr_machine *m, const struct krr_machine_io *
 	add(a, "-cpu");
 	/* a feature that is asked for must not be left out with a warning */
 	add(a, "%s" NO_KVM_FEATURES "%s", m->cpu, strchr(m->cpu, ',') ? ",enforce=on" : "");
+	/* QEMU would patch the guest's memory, at times of its own, for guests that use the TPR */
+	add_opt(a, "-global", "apic-common.vapic=off");
 	add(a, "-accel");
 	if (io->replay)
 		add(a, "tcg,thread=single");

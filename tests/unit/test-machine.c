@@ -226,6 +226,7 @@ static void argv(void **state)
 	assert_false(has(&replay, "/shared"));
 	assert_false(has(&replay, "/kernel"));
 	assert_true(has(&replay, "chardev:console"));
+	assert_true(has(&record, "vapic=off") && has(&replay, "vapic=off"));
 	assert_true(has(&replay, "thread=single"));
 	assert_true(has(&replay, "defer"));
 	krr_argv_free(&record);
