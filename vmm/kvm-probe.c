@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * /dev/kvm says little: there are hosts where it opens and a kernel still hangs
- * after the firmware.  So boot the very kernel and wait for its first words.
+ * after the firmware.  So boot the very kernel and wait for its first words.  That takes
+ * seconds when KVM hangs, so what was found is remembered until the host reboots.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -74,4 +75,61 @@ bool krr_kvm_probe(const char *kernel, char **why)
 		return false;
 	}
 	return boot(kernel, why);
+}
+
+/* Freed by free(). */
+static char *verdict_path(const char *file)
+{
+	__free_ptr char *base = krr_runtime_dir();
+
+	return krr_strf("%s/%s", base, file);
+}
+
+/* What a verdict is about: after a reboot it is void. Freed by free(). */
+static char *verdict_key(const char *of)
+{
+	__free_ptr char *boot = krr_read_file_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64);
+
+	if (boot)
+		boot[strcspn(boot, "\n")] = '\0';
+	return krr_strf("%s %s", boot ? boot : "-", of);
+}
+
+/**
+ * krr_kvm_remembered() - what was found out about KVM since this host was booted
+ * @file: name of the file in the runtime directory; it holds the last verdict only
+ * @of: what it is about, one line
+ * @why: result in words, freed by free(); NULL if there is none
+ *
+ * Return: 1 it works, 0 it does not, -ENOENT.
+ */
+int krr_kvm_remembered(const char *file, const char *of, char **why)
+{
+	__free_ptr char *path = verdict_path(file), *key = verdict_key(of);
+	__free_ptr char *text = krr_read_file_at(AT_FDCWD, path, 4096);
+	const char *p;
+
+	*why = NULL;
+	if (!text || strncmp(text, key, strlen(key)) || text[strlen(key)] != '\n')
+		return -ENOENT;
+	p = text + strlen(key) + 1;
+	*why = krr_strf("%s", p + strspn(p, "01 "));
+	return *p == '1';
+}
+
+/**
+ * krr_kvm_remember() - keep a verdict until the next reboot
+ * @file, @of: as krr_kvm_remembered() will be asked
+ * @ok: does KVM work?
+ * @why: in words
+ */
+void krr_kvm_remember(const char *file, const char *of, bool ok, const char *why)
+{
+	__free_ptr char *base = krr_runtime_dir(), *path = verdict_path(file), *key = verdict_key(of);
+	FILE *f = krr_private_dir(base) ? NULL : fopen(path, "we");
+
+	if (!f)
+		return;
+	fprintf(f, "%s\n%d %s", key, ok, why);
+	fclose(f);
 }
