@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# kvm.t - recorded under KVM, replayed under TCG, if KVM runs a kernel here
+# kvm.t - recorded under KVM, replayed under TCG and under KVM, if KVM runs a kernel here
 . "$(dirname "$0")/lib.sh"
-plan 8
+plan 16
 
 # doctor boots the guest kernel to know; /dev/kvm alone says little
 probe=$("$krrctl" doctor | grep -E '^[A-Za-z]+ +kvm ')
@@ -19,5 +19,10 @@ for smp in 1 2; do
 		-- /bin/sh -c '/tests/fork 5x & /tests/pipe 0.3; wait $!'
 	ok "the recording exists" "$krrctl" info $rec
 	says kvm "and says that it was made under KVM"
-	ok "replayed and verified under TCG" "$krrctl" verify $rec
+	ok "replayed and verified under TCG" "$krrctl" verify --accel tcg $rec
+	ok "replayed and verified under KVM" "$krrctl" verify --accel kvm $rec
+	ok "recorded under TCG on $smp vCPU" "$krrctl" run --accel tcg --smp $smp --record tcg-$smp \
+		-- /tests/pipe 0.3
+	ok "replayed and verified under what serves best" "$krrctl" verify tcg-$smp
+	says "under kvm (recorded in" "which is KVM"
 done

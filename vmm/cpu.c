@@ -153,6 +153,84 @@ int krr_cpu_check(const char *cpu)
 	return cpu[n] ? check_features(cpu + n + 1) : 0;
 }
 
+/* Features that no replay uses: user mode is not replayed, and the kernel has no use for them. */
+static const char *const user_only[] = {
+	"vme",	/* virtual 8086 mode; a guest of TCG never has it */
+};
+
+static bool is_user_only(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(user_only); i++)
+		if (!strcmp(name, user_only[i]))
+			return true;
+	return false;
+}
+
+/* Names with blanks between them, freed by free(); @list is QEMU's. */
+static char *join_missing(const json_t *list)
+{
+	char *text = krr_strf("%s", ""), *more;
+	const json_t *v;
+	const char *name;
+	size_t i;
+
+	json_array_foreach(list, i, v) {
+		name = json_string_value(v);
+		if (!name || is_user_only(name))
+			continue;
+		more = krr_strf("%s%s%s", text, *text ? " " : "", name);
+		free(text);
+		text = more;
+	}
+	return text;
+}
+
+static int first_cpu(struct krr_qmp *q, char **path)
+{
+	const char *text;
+	json_t *r = NULL;
+	int err;
+
+	err = krr_qmp_call(q, "query-cpus-fast", NULL, &r);
+	if (err)
+		return err;
+	text = json_string_value(json_object_get(json_array_get(r, 0), "qom-path"));
+	*path = text ? krr_strf("%s", text) : NULL;
+	json_decref(r);
+	if (*path)
+		return 0;
+	krr_err("QEMU did not tell what its first CPU is called");
+	return -EPROTO;
+}
+
+/**
+ * krr_cpu_missing() - features of its CPU model that a QEMU cannot give to the guest
+ * @q: its QMP
+ * @names: result, with blanks between them, "" if a replay lacks nothing; freed by free()
+ *
+ * What the accelerator, or under KVM the host's processor, does not have, QEMU leaves out.
+ *
+ * Return: 0 or -errno (said on stderr).
+ */
+int krr_cpu_missing(struct krr_qmp *q, char **names)
+{
+	__free_ptr char *path = NULL;
+	json_t *r = NULL;
+	int err;
+
+	err = first_cpu(q, &path);
+	if (!err)
+		err = krr_qmp_call(q, "qom-get", json_pack("{s:s,s:s}", "path", path, "property",
+							   "unavailable-features"), &r);
+	if (err)
+		return err;
+	*names = join_missing(r);
+	json_decref(r);
+	return 0;
+}
+
 /* @text: without what is blank at its end */
 static void read_all(FILE *f, char *text, size_t room)
 {

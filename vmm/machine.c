@@ -231,7 +231,7 @@ int krr_machine_check(struct krr_machine *m)
 
 /**
  * krr_machine_from_manifest() - the machine to replay a recording on, without devices
- * @m: result, freed by krr_machine_free()
+ * @m: result, freed by krr_machine_free(); its accelerator is TCG
  * @man: manifest; not trusted
  */
 int krr_machine_from_manifest(struct krr_machine *m, const struct krr_manifest *man)
@@ -306,13 +306,19 @@ static void add_board(const struct krr_machine *m, const struct krr_machine_io *
 	add(a, "-smp");
 	add(a, "%" PRIu64, m->smp);
 	add(a, "-cpu");
-	/* a feature that is asked for must not be left out with a warning */
-	add(a, "%s" NO_KVM_FEATURES "%s", m->cpu, strchr(m->cpu, ',') ? ",enforce=on" : "");
+	/*
+	 * A feature that is asked for must not be left out with a warning.  A replay asks
+	 * which ones are: krr_cpu_missing().
+	 */
+	add(a, "%s" NO_KVM_FEATURES "%s", m->cpu,
+	    strchr(m->cpu, ',') && !io->replay ? ",enforce=on" : "");
+	/* QEMU would patch the guest's memory, at times of its own, for guests that use the TPR */
+	add_opt(a, "-global", "apic-common.vapic=off");
 	add(a, "-accel");
-	if (io->replay)
-		add(a, "tcg,thread=single");
+	if (!strcmp(m->accel, "kvm"))
+		add(a, "kvm");
 	else
-		add(a, "%s", strcmp(m->accel, "kvm") ? "tcg,thread=multi" : "kvm");
+		add(a, "tcg,thread=%s", io->replay ? "single" : "multi");
 }
 
 static void add_backing(const char *id, const char *path, bool write, struct krr_argv *a)

@@ -70,14 +70,26 @@ static void append(struct krr_machine *m, const char *text)
 	m->append = more;
 }
 
+/**
+ * krr_accel_check() - is this an argument of --accel?
+ *
+ * Return: 0 or -EINVAL (said on stderr).
+ */
+int krr_accel_check(const char *arg)
+{
+	if (!strcmp(arg, "auto") || !strcmp(arg, "kvm") || !strcmp(arg, "tcg"))
+		return 0;
+	krr_err("--accel \"%s\": auto, kvm or tcg is expected", arg);
+	return -EINVAL;
+}
+
 static int accel(struct krr_machine *m, const char *arg)
 {
-	if (strcmp(arg, "auto") && strcmp(arg, "kvm") && strcmp(arg, "tcg")) {
-		krr_err("--accel \"%s\": auto, kvm or tcg is expected", arg);
-		return -EINVAL;
-	}
-	krr_set_text(&m->accel, arg);
-	return 0;
+	int err = krr_accel_check(arg);
+
+	if (!err)
+		krr_set_text(&m->accel, arg);
+	return err;
 }
 
 static int more_disk(struct krr_machine *m, const char *path)
@@ -169,29 +181,6 @@ int krr_machine_option(struct krr_machine *m, int opt, const char *arg)
 	}
 }
 
-/* The probe takes seconds when KVM hangs, so its result is kept until a reboot. */
-static char *probe_key(const char *kernel)
-{
-	__free_ptr char *boot = krr_read_file_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64);
-	struct stat st = { 0 };
-
-	if (boot)
-		boot[strcspn(boot, "\n")] = '\0';
-	if (stat(kernel, &st) < 0)
-		return NULL;
-	return krr_strf("%s %llu %lld", boot ? boot : "-", (unsigned long long)st.st_ino,
-			(long long)st.st_mtim.tv_sec);
-}
-
-static void remember_probe(int base, const char *key, bool ok, const char *why)
-{
-	__close_fd int fd = openat(base, PROBE_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW |
-				   O_NONBLOCK | O_CLOEXEC, 0600);
-
-	if (fd >= 0)
-		dprintf(fd, "%s\n%d %s", key, ok, why);
-}
-
 /**
  * krr_kvm_usable() - krr_kvm_probe(), remembered
  * @kernel: bzImage to try
@@ -199,20 +188,18 @@ static void remember_probe(int base, const char *key, bool ok, const char *why)
  */
 bool krr_kvm_usable(const char *kernel, char **why)
 {
-	__free_ptr char *key = probe_key(kernel), *text = NULL;
-	__close_fd int base = krr_runtime_make();
-	bool ok;
+	__free_ptr char *of = NULL;
+	struct stat st;
+	int ok;
 
-	text = key && base >= 0 ? krr_read_file_at(base, PROBE_FILE, 1024) : NULL;
-	if (text && !strncmp(text, key, strlen(key)) && text[strlen(key)] == '\n') {
-		char *p = text + strlen(key) + 1;
-
-		*why = krr_strf("%s", p + strspn(p, "01 "));
-		return *p == '1';
-	}
+	if (stat(kernel, &st) < 0)
+		return krr_kvm_probe(kernel, why);
+	of = krr_strf("%llu %lld", (unsigned long long)st.st_ino, (long long)st.st_mtim.tv_sec);
+	ok = krr_kvm_remembered(PROBE_FILE, of, why);
+	if (ok >= 0)
+		return ok;
 	ok = krr_kvm_probe(kernel, why);
-	if (key && base >= 0)
-		remember_probe(base, key, ok, *why);
+	krr_kvm_remember(PROBE_FILE, of, ok, *why);
 	return ok;
 }
 

@@ -62,6 +62,7 @@ enum {
 enum krr_artifact { KRR_KERNEL, KRR_INITRD, KRR_VMLINUX, KRR_ROOTFS, KRR_KERNEL_BUGS };
 
 char *krr_artifact_path(enum krr_artifact what);
+int krr_accel_check(const char *arg);
 int krr_machine_option(struct krr_machine *m, int opt, const char *arg);
 int krr_machine_complete(struct krr_machine *m);
 bool krr_kvm_usable(const char *kernel, char **why);

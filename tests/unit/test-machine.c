@@ -5,7 +5,9 @@
 
 #include "lib/util.h"
 #include "unit.h"
+#include "vmm/kvm-probe.h"
 #include "vmm/options.h"
+#include "vmm/replay.h"
 
 static void sizes(void **state)
 {
@@ -112,7 +114,7 @@ static void cpus(void **state)
 	io.replay = true;
 	krr_machine_argv(&again, &io, &argv);
 	assert_true(has(&argv, "Nehalem-v1,+rdrand,+rdseed,+aes,-kvmclock"));
-	assert_true(has(&argv, ",enforce=on"));
+	assert_false(has(&argv, ",enforce=on"));	/* but says what it lacks */
 	krr_argv_free(&argv);
 	krr_machine_free(&again);
 	krr_manifest_free(&man);
@@ -279,6 +281,63 @@ static void types(void **state)
 	}
 }
 
+/* Under KVM a replay has the same board, and no thread of TCG's. */
+static void accelerators(void **state)
+{
+	struct krr_machine_io io = { .replay = true, .ram = "/r", .console = "/c" };
+	struct krr_manifest man = { .smp = 1, .mem = KRR_DEFAULT_MEM };
+	struct krr_argv kvm, tcg;
+	struct krr_machine m;
+
+	(void)state;
+	man.machine = "pc";
+	man.cpu = "Nehalem-v1";
+	man.accel = "kvm";
+	assert_int_equal(krr_machine_from_manifest(&m, &man), 0);
+	krr_machine_argv(&m, &io, &tcg);
+	krr_set_text(&m.accel, "kvm");
+	krr_machine_argv(&m, &io, &kvm);
+	assert_true(has(&tcg, "tcg,thread=single") && !has(&kvm, "tcg"));
+	assert_true(has(&kvm, "vapic=off") && has(&tcg, "vapic=off"));
+	assert_int_equal(kvm.n, tcg.n);
+	krr_argv_free(&kvm);
+	krr_argv_free(&tcg);
+	krr_machine_free(&m);
+	assert_int_equal(krr_accel_check("auto"), 0);
+	quiet_begin();
+	assert_int_equal(krr_accel_check("kvm,thread=single"), -EINVAL);
+	quiet_end();
+}
+
+static void timeouts(void **state)
+{
+	(void)state;
+	assert_int_equal(krr_replay_timeout("tcg", "tcg"), 30);
+	assert_int_equal(krr_replay_timeout("kvm", "kvm"), 30);
+	assert_int_equal(krr_replay_timeout("tcg", "kvm"), 30);
+	assert_true(krr_replay_timeout("kvm", "tcg") >= 50 * 10);
+}
+
+/* Between two reboots, about the same thing only. */
+static void remembered(void **state)
+{
+	char *why;
+
+	(void)state;
+	assert_int_equal(krr_kvm_remembered(".t", "a b", &why), -ENOENT);
+	krr_kvm_remember(".t", "a b", true, "it\nworks");
+	assert_int_equal(krr_kvm_remembered(".t", "a b", &why), 1);
+	assert_string_equal(why, "it\nworks");
+	free(why);
+	assert_int_equal(krr_kvm_remembered(".t", "a", &why), -ENOENT);
+	assert_int_equal(krr_kvm_remembered(".t", "a b c", &why), -ENOENT);
+	assert_null(why);
+	krr_kvm_remember(".t", "a", false, "");
+	assert_int_equal(krr_kvm_remembered(".t", "a", &why), 0);
+	free(why);
+	assert_int_equal(krr_kvm_remembered(".t", "a b", &why), -ENOENT);
+}
+
 static void machine_of_a_hostile_manifest(void **state)
 {
 	static const char *const bad[] = {
@@ -317,8 +376,11 @@ int main(void)
 		cmocka_unit_test(shares),
 		cmocka_unit_test(argv),
 		cmocka_unit_test(types),
+		cmocka_unit_test(accelerators),
+		cmocka_unit_test(timeouts),
+		cmocka_unit_test(remembered),
 		cmocka_unit_test(machine_of_a_hostile_manifest),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }
