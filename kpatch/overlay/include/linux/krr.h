@@ -25,6 +25,7 @@ void krr_inert(const void *p, u32 len);
 void krr_virtio_inert(void);
 void krr_unsupported(const char *what);
 void krr_come_back(struct pt_regs *regs);
+bool krr_pmu_active(void);
 u64 krr_c_trap_anywhere(unsigned long regs, unsigned long b, unsigned long c, unsigned long d,
 			unsigned long site);
 

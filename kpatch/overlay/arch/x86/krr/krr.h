@@ -126,6 +126,12 @@ static __always_inline bool krr_is_unhooked(u8 kind) { return false; }
 static __always_inline bool krr_ad_unhooked(void) { return false; }
 #endif
 
+/*
+ * What replay leaves out of CR4, whatever the kernel writes: its CPU may lack it, and
+ * only user mode would be different without.
+ */
+#define KRR_CR4_NOT_IN_REPLAY	(X86_CR4_PCIDE | X86_CR4_PKE | X86_CR4_UMIP)
+
 DECLARE_PER_CPU(u32, krr_mode);
 DECLARE_PER_CPU(u64, krr_vif);
 DECLARE_PER_CPU(u64, krr_pos);
@@ -283,6 +289,13 @@ void krr_each_mm(void (*fn)(struct mm_struct *mm, void *arg), void *arg);
 void krr_settle_pages(void);
 void krr_list_shared(void);
 void krr_list_inert(void);
+
+/* cpu.c */
+#ifdef CONFIG_X86_X2APIC
+void krr_allow_x2apic(void);
+#else
+static inline void krr_allow_x2apic(void) { }
+#endif
 
 /* supported.c */
 int krr_supported_init(void);

@@ -46,21 +46,34 @@ void __init krr_lock_init(void)
 								   LOOKS_PER_PAUSE;
 }
 
+static noinstr void send_nmi(u32 apicid)
+{
+	volatile u32 *icr2 = (volatile u32 *)(APIC_BASE + APIC_ICR2);
+	volatile u32 *icr = (volatile u32 *)(APIC_BASE + APIC_ICR);
+
+	if (x2apic_mode) {
+		/* unlike the store below, this may overtake stores before it */
+		asm volatile("mfence\n\tlfence\n\twrmsr"
+			     : : "c" (APIC_BASE_MSR + (APIC_ICR >> 4)),
+			       "a" (APIC_DM_NMI | APIC_DEST_PHYSICAL), "d" (apicid) : "memory");
+		return;
+	}
+	*icr2 = SET_XAPIC_DEST_FIELD(apicid);
+	*icr = APIC_DM_NMI | APIC_DEST_PHYSICAL;
+}
+
 /*
  * Wake a CPU that sleeps, once.  It takes the NMI before it sleeps again, so there is
  * never more than one on the way to a CPU.
  */
 static noinstr void ring(u32 cpu)
 {
-	volatile u32 *icr2 = (volatile u32 *)(APIC_BASE + APIC_ICR2);
-	volatile u32 *icr = (volatile u32 *)(APIC_BASE + APIC_ICR);
 	struct krr_cpu *c = &krr_g->cpu[cpu];
 
 	if (!READ_ONCE(c->parked) || arch_xchg(&c->ringing, 1))
 		return;
 	c->rung++;
-	*icr2 = SET_XAPIC_DEST_FIELD(c->apicid);
-	*icr = APIC_DM_NMI | APIC_DEST_PHYSICAL;
+	send_nmi(c->apicid);
 }
 
 /* The CPU after this one, in a circle, of those that wait.  @waiting is not 0. */

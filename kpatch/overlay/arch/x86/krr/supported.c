@@ -13,7 +13,6 @@
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/workqueue.h>
-#include <asm/apic.h>
 #include <asm/processor.h>
 #include <asm/smp.h>
 
@@ -84,12 +83,12 @@ static int check_cpu(void)
 	if (num_online_cpus() > KRR_MAX_CPUS)
 		return krr_refuse("%u CPUs are online, at most %u can be recorded",
 			      num_online_cpus(), KRR_MAX_CPUS);
-	if (x2apic_enabled())
-		return krr_refuse("the local APIC is in x2APIC mode: boot with nox2apic");
-	if (boot_cpu_has(X86_FEATURE_FSGSBASE))
-		return krr_refuse("user mode can write FS and GS base: boot with nofsgsbase");
-	if (boot_cpu_has(X86_FEATURE_OSPKE))
-		return krr_refuse("user mode can write the protection key register: boot with nopku");
+	if (boot_cpu_has(X86_FEATURE_AMX_TILE))
+		return krr_refuse("the CPU has AMX, whose registers are saved where no hook looks: boot with clearcpuid=amx_tile");
+	if (boot_cpu_has(X86_FEATURE_SERIALIZE))
+		return krr_refuse("the kernel uses the instruction SERIALIZE, which no replay has: boot with clearcpuid=serialize");
+	if (krr_pmu_active())
+		return krr_refuse("hardware performance events are in use, which make NMIs: end perf, boot with nmi_watchdog=0");
 	if (boot_cpu_has(X86_FEATURE_HYPERVISOR) && boot_cpu_has(X86_FEATURE_MWAIT) &&
 	    boot_option_idle_override != IDLE_HALT)
 		return krr_refuse("idle may use mwait: boot with idle=halt");

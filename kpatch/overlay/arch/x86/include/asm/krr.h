@@ -136,6 +136,22 @@ u64 krr_c_trap_exit(unsigned long regs, unsigned long b, unsigned long c, unsign
 		    unsigned long site);
 u64 krr_c_delay(unsigned long cycles, unsigned long b, unsigned long c, unsigned long d,
 		unsigned long site);
+u64 krr_c_cpuid(unsigned long ax, unsigned long bx, unsigned long cx, unsigned long dx,
+		unsigned long site);
+u64 krr_c_write_cr3(unsigned long v, unsigned long b, unsigned long c, unsigned long d,
+		    unsigned long site);
+u64 krr_c_reload_cr3(unsigned long a, unsigned long b, unsigned long c, unsigned long d,
+		     unsigned long site);
+u64 krr_c_write_cr4(unsigned long v, unsigned long b, unsigned long c, unsigned long d,
+		    unsigned long site);
+u64 krr_c_invpcid(unsigned long pcid, unsigned long addr, unsigned long type, unsigned long d,
+		  unsigned long site);
+u64 krr_c_rdpkru(unsigned long a, unsigned long b, unsigned long c, unsigned long d,
+		 unsigned long site);
+u64 krr_c_wrpkru(unsigned long pkru, unsigned long b, unsigned long c, unsigned long d,
+		 unsigned long site);
+u64 krr_c_xgetbv(unsigned long index, unsigned long b, unsigned long c, unsigned long d,
+		 unsigned long site);
 
 /* Virtual interrupt flag; the functions stand in arch/x86/krr/entry.S. */
 static __always_inline unsigned long krr_save_flags(void)
@@ -237,6 +253,20 @@ static __always_inline u64 krr_logged(u8 kind, u64 v)
 	krr_logged(kind, __krr_v);					\
 })
 
+/*
+ * After code that one of the modes leaves out: the registers that it may have changed hold
+ * the same in both, since a frame that is pushed later has them.
+ */
+static __always_inline void krr_clear_scratch(void)
+{
+	if (krr_armed())
+		asm volatile("xorl %%eax, %%eax\n\txorl %%ecx, %%ecx\n\txorl %%edx, %%edx\n\t"
+			     "xorl %%esi, %%esi\n\txorl %%edi, %%edi\n\txorl %%r8d, %%r8d\n\t"
+			     "xorl %%r9d, %%r9d\n\txorl %%r10d, %%r10d\n\txorl %%r11d, %%r11d"
+			     : : : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11",
+			       "cc");
+}
+
 /* krr_input() for @len bytes at @buf, filled by the caller in recording. */
 static __always_inline void krr_bytes(unsigned long kind, void *buf, unsigned long len)
 {
@@ -254,6 +284,7 @@ static __always_inline bool krr_on(void) { return false; }
 static __always_inline bool krr_replaying(void) { return false; }
 static __always_inline void krr_relax(void) { }
 static __always_inline void krr_window(void) { }
+static __always_inline void krr_clear_scratch(void) { }
 static __always_inline void krr_enter_user(struct pt_regs *regs) { }
 static __always_inline void krr_leave_user(void) { }
 static __always_inline void krr_enter_trap(struct pt_regs *regs) { }
