@@ -298,9 +298,10 @@ static __always_inline unsigned long krr_save_flags(void) { return 0; }
 static __always_inline void krr_bytes(unsigned long kind, void *buf, unsigned long len) { }
 static inline bool krr_skip_fault(struct pt_regs *regs, unsigned long address) { return false; }
 static inline void krr_panic(const char *msg) { }
+static __always_inline unsigned long krr_no_call(void) { return 0; }
 #define krr_input(kind, expr)	({ u64 __krr_v = (u64)(expr); __krr_v; })
 #define krr_logged(kind, v)	(v)
-#define krr_call(fn, a, b, c, d)	0ul
+#define krr_call(fn, a, b, c, d)	krr_no_call()
 
 #endif /* KRR_HOOKS */
 #else /* __ASSEMBLY__ */
