@@ -15,6 +15,8 @@ entry		pipe
 tsc		clock
 port		console
 reg		traps
+reg		fsgsbase
+reg		pku
 uread		files
 uread4		files
 ufault		mmap
@@ -49,6 +51,8 @@ record() {	# STATUS NAME KIND PROGRAM
 	shift 4
 	case $load in
 	*/random*) set -- --cpu +rdrand ;;
+	*/fsgsbase*) set -- --cpu +fsgsbase ;;
+	*/pku*) set -- --cpu +pku ;;
 	*/inputs*) set -- --share "$bugs/modules:modules" ;;
 	esac
 	exits "$status" "$name" "$krrctl" run --accel "$accel" --smp 2 --append "krr_unhook=$kind" \

@@ -28,12 +28,12 @@
 #define CPU	"Nehalem-v1"
 #define LEAST_QEMU "7.2"
 
-/* Paravirtual clocks and the like are inputs that do not pass a hook. */
+/* Paravirtual clocks and the like are inputs that do not pass a hook; counters make NMIs. */
 #define NO_KVM_FEATURES							\
 	",-kvmclock,-kvmclock-stable-bit,-kvm-steal-time,-kvm-asyncpf"	\
 	",-kvm-asyncpf-int,-kvm-pv-eoi,-kvm-pv-unhalt,-kvm-pv-tlb-flush"	\
 	",-kvm-pv-ipi,-kvm-poll-control,-kvm-pv-sched-yield"		\
-	",-kvm-msi-ext-dest-id,kvm=off"
+	",-kvm-msi-ext-dest-id,kvm=off,pmu=off"
 
 /* QEMU's local APIC counts nanoseconds, under any accelerator. */
 static const char fixed_cmdline[] =
@@ -185,12 +185,15 @@ int krr_machine_from_manifest(struct krr_machine *m, const struct krr_manifest *
 
 	krr_machine_defaults(m);
 	if (check_word("machine", man->machine) || krr_cpu_check(man->cpu) ||
+	    (man->cpu_replay && krr_cpu_check(man->cpu_replay)) ||
 	    (man->share && check_word("mount tag", man->share)))
 		return -EBADMSG;
 	free(m->machine);
 	free(m->cpu);
 	m->machine = krr_strf("%s", man->machine);
 	m->cpu = krr_strf("%s", man->cpu);
+	m->cpu_features = man->cpu_features ? krr_strf("%s", man->cpu_features) : NULL;
+	m->cpu_replay = man->cpu_replay ? krr_strf("%s", man->cpu_replay) : NULL;
 	m->smp = man->smp;
 	m->mem = man->mem;
 	m->net = man->net;
@@ -209,6 +212,8 @@ void krr_machine_to_manifest(const struct krr_machine *m, struct krr_manifest *m
 
 	man->machine = krr_strf("%s", m->machine);
 	man->cpu = krr_strf("%s", m->cpu);
+	man->cpu_features = m->cpu_features ? krr_strf("%s", m->cpu_features) : NULL;
+	man->cpu_replay = m->cpu_replay ? krr_strf("%s", m->cpu_replay) : NULL;
 	man->accel = krr_strf("%s", m->accel);
 	man->smp = m->smp;
 	man->mem = m->mem;
@@ -242,6 +247,13 @@ static void add_opt(struct krr_argv *a, const char *opt, const char *value)
 	add(a, "%s", value);
 }
 
+/* A feature that is asked for must not be left out with a warning. */
+static void add_cpu(const char *cpu, struct krr_argv *a)
+{
+	add(a, "-cpu");
+	add(a, "%s" NO_KVM_FEATURES "%s", cpu, strchr(cpu, ',') ? ",enforce=on" : "");
+}
+
 static void add_board(const struct krr_machine *m, const struct krr_machine_io *io,
 		      struct krr_argv *a)
 {
@@ -256,9 +268,7 @@ static void add_board(const struct krr_machine *m, const struct krr_machine_io *
 	add(a, "%" PRIu64 "M", m->mem >> 20);
 	add(a, "-smp");
 	add(a, "%" PRIu64, m->smp);
-	add(a, "-cpu");
-	/* a feature that is asked for must not be left out with a warning */
-	add(a, "%s" NO_KVM_FEATURES "%s", m->cpu, strchr(m->cpu, ',') ? ",enforce=on" : "");
+	add_cpu(io->replay && m->cpu_replay ? m->cpu_replay : m->cpu, a);
 	add(a, "-accel");
 	if (io->replay)
 		add(a, "tcg,thread=single");
@@ -513,6 +523,8 @@ void krr_machine_free(struct krr_machine *m)
 	free(m->accel);
 	free(m->machine);
 	free(m->cpu);
+	free(m->cpu_features);
+	free(m->cpu_replay);
 	free(m->disk);
 	free(m->kernel);
 	free(m->initrd);

@@ -76,8 +76,9 @@ _krrctl_argument()
 	case $2,$1 in
 	run,--cpu|vm,--cpu)
 		compopt -o nospace 2>/dev/null
-		_krrctl_words '+adx +aes +avx +avx2 +bmi1 +bmi2 +erms +f16c +fma +movbe
-				+pclmulqdq +rdrand +rdseed +smap +smep +xsave +xsaveopt'
+		_krrctl_words 'host max EPYC EPYC-Rome EPYC-Milan Haswell Broadwell Skylake-Server
+				Cascadelake-Server Icelake-Server +aes +avx2 +avx512f +fsgsbase +pcid
+				+pku +rdrand +rdseed +sha-ni +smap +smep +vaes +x2apic'
 		return ;;
 	esac
 	case $1 in

@@ -95,6 +95,24 @@ static int check_cpu(void)
 	return 0;
 }
 
+/*
+ * Features that the guest is shown for user mode, and that no replay has.  Some ciphers
+ * and checksums of the kernel would use them, too.
+ */
+static int check_ciphers(void)
+{
+	if (boot_cpu_has(X86_FEATURE_AVX512F) &&
+	    (IS_ENABLED(CONFIG_RAID6_PQ) || IS_ENABLED(CONFIG_CRYPTO_CHACHA20_X86_64) ||
+	     IS_ENABLED(CONFIG_CRYPTO_POLY1305_X86_64) || IS_ENABLED(CONFIG_CRYPTO_BLAKE2S_X86)))
+		return krr_refuse("this kernel has ciphers or checksums in AVX-512, which no replay has: boot with clearcpuid=avx512f");
+	if (boot_cpu_has(X86_FEATURE_SHA_NI) &&
+	    (IS_ENABLED(CONFIG_CRYPTO_SHA1_SSSE3) || IS_ENABLED(CONFIG_CRYPTO_SHA256_SSSE3)))
+		return krr_refuse("this kernel has hashes in SHA instructions, which no replay has: boot with clearcpuid=sha_ni");
+	if (boot_cpu_has(X86_FEATURE_GFNI) && IS_ENABLED(CONFIG_CRYPTO_ARIA_AESNI_AVX_X86_64))
+		return krr_refuse("this kernel has a cipher in GFNI, which no replay has: boot with clearcpuid=gfni");
+	return 0;
+}
+
 /* krr_check_supported() - 0, or -EOPNOTSUPP and hdr.message says why */
 int krr_check_supported(void)
 {
@@ -105,7 +123,7 @@ int krr_check_supported(void)
 		return krr_refuse("this kernel has TLS or the crypto API for user mode in it, which read user pages");
 	if (IS_ENABLED(CONFIG_TCP_MD5SIG))
 		return krr_refuse("this kernel has TCP MD5 signatures in it, which read user pages");
-	return check_cpu() ?: check_pci() ?: check_mappings();
+	return check_cpu() ?: check_ciphers() ?: check_pci() ?: check_mappings();
 }
 
 /* CPUs do not come or go during a recording. */
