@@ -30,6 +30,7 @@ acquire		futex
 random		random
 msr		inputs:msr
 msr		inputs:msr_safe
+reg		oops
 iodata		inputs:ins
 iodata		inputs:fromio
 ad		dirty
@@ -53,7 +54,7 @@ record() {	# STATUS NAME KIND PROGRAM
 	*/random*) set -- --cpu +rdrand ;;
 	*/fsgsbase*) set -- --cpu +fsgsbase ;;
 	*/pku*) set -- --cpu +pku ;;
-	*/inputs*) set -- --share "$bugs/modules:modules" ;;
+	*/inputs*|*/oops*) set -- --share "$bugs/modules:modules" ;;
 	esac
 	exits "$status" "$name" "$krrctl" run --accel "$accel" --smp 2 --append "krr_unhook=$kind" \
 		"$@" --record "$rec" --verify -- /bin/sh -c "$load"

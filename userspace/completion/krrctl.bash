@@ -83,7 +83,7 @@ _krrctl_argument()
 	esac
 	case $1 in
 	--accel)	_krrctl_words 'auto kvm tcg' ;;
-	--smp)		_krrctl_words '1 2 3 4 5 6 7 8' ;;
+	--smp)		_krrctl_words '1 2 4 8 16 32 64' ;;
 	--mem)		_krrctl_words '512M 1G 2G 3G' ;;
 	--kind)		_krrctl_words 'stop acquire yield irq entry tsc random port mmio apic msr reg
 				iodata uread ufault uatomic virtio vbuf pageread annotate panic

@@ -13,9 +13,13 @@
  */
 #include <linux/init.h>
 #include <linux/krr.h>
+#include <linux/printk.h>
+#include <asm/apicdef.h>
+#include <asm/asm.h>
 #include <asm/cpufeature.h>
 #include <asm/fpu/xcr.h>
 #include <asm/invpcid.h>
+#include <asm/msr-index.h>
 #include <asm/processor-flags.h>
 #include <asm/special_insns.h>
 #include <asm/x86_init.h>
@@ -149,6 +153,119 @@ noinstr u64 krr_c_wrpkru(unsigned long pkru, unsigned long b, unsigned long c,
 	return 0;
 }
 EXPORT_SYMBOL_GPL(krr_c_wrpkru);
+
+/* --- model-specific registers ------------------------------------------------- */
+
+/* What the kernel tells its APIC: no input, and a replay has nobody to tell. */
+static __always_inline bool is_apic_msr(u32 msr)
+{
+	return msr == MSR_IA32_TSC_DEADLINE || (msr >= APIC_BASE_MSR && msr <= APIC_BASE_MSR + 0xff);
+}
+
+/* What a replay has to have as the kernel set it. */
+static __always_inline bool is_needed_msr(u32 msr)
+{
+	return msr == MSR_EFER || (msr >= MSR_STAR && msr <= MSR_SYSCALL_MASK) ||
+	       (msr >= MSR_IA32_SYSENTER_CS && msr <= MSR_IA32_SYSENTER_EIP);
+}
+
+/*
+ * An access that faults does so outside the domain, on this stack: the replay's CPU may
+ * have the register.  Return: 0 or -EIO.
+ */
+static noinstr int raw_read_msr(u32 msr, u64 *v)
+{
+	u32 lo = 0, hi = 0, mode = krr_nmi_enter();
+	int err;
+
+	asm volatile("1: rdmsr\n\txorl %k0, %k0\n2:\n\t"
+		     _ASM_EXTABLE_TYPE_REG(1b, 2b, EX_TYPE_RDMSR_SAFE, %k0)
+		     : "=r" (err), "+a" (lo), "+d" (hi) : "c" (msr));
+	krr_nmi_exit(mode);
+	*v = err ? 0 : lo | (u64)hi << 32;
+	return err;
+}
+
+static noinstr int raw_write_msr(u32 msr, u64 v)
+{
+	u32 mode = krr_nmi_enter();
+	int err;
+
+	asm volatile("1: wrmsr\n\txorl %k0, %k0\n2:\n\t"
+		     _ASM_EXTABLE_TYPE_REG(1b, 2b, EX_TYPE_WRMSR_SAFE, %k0)
+		     : "=r" (err) : "c" (msr), "a" ((u32)v), "d" ((u32)(v >> 32)) : "memory");
+	krr_nmi_exit(mode);
+	return err;
+}
+
+static __always_inline u64 log_msr(u64 site, u64 v)
+{
+	return krr_c_value(KRR_EV_MSR, v, 0, 0, site);
+}
+
+/* native_read_msr(), native_read_msr_safe(): @err is a pointer to an int */
+noinstr u64 krr_c_read_msr(unsigned long msr, unsigned long err, unsigned long c,
+			   unsigned long d, unsigned long site)
+{
+	u64 v = 0;
+	int failed = 0;
+
+	if (krr_recording())
+		failed = raw_read_msr(msr, &v);
+	if (!krr_plain_msr(msr))
+		failed = log_msr(site, failed);
+	*(int *)err = failed;
+	return log_msr(site, v);
+}
+EXPORT_SYMBOL_GPL(krr_c_read_msr);
+
+/* native_write_msr(), native_write_msr_safe(); replay has only the registers that it needs */
+noinstr u64 krr_c_write_msr(unsigned long msr, unsigned long v, unsigned long c,
+			    unsigned long d, unsigned long site)
+{
+	int err = 0;
+
+	if (is_apic_msr(msr)) {
+		if (krr_recording())
+			raw_write_msr(msr, v);
+		return 0;
+	}
+	if (krr_recording())
+		err = raw_write_msr(msr, v);
+	err = log_msr(site, err);
+	if (!krr_recording() && !err && is_needed_msr(msr))
+		raw_write_msr(msr, v);
+	return err;
+}
+EXPORT_SYMBOL_GPL(krr_c_write_msr);
+
+/**
+ * krr_warn_msr() - say that an access to a register that this CPU lacks was tried
+ * @msr: its number
+ * @write: or read
+ *
+ * Once; the access itself has done nothing, and a read got 0.
+ */
+void krr_warn_msr(u32 msr, bool write)
+{
+	if (pr_warn_once("unchecked MSR access error: %s 0x%x\n", write ? "WRMSR to" : "RDMSR from",
+			 msr))
+		dump_stack();
+}
+EXPORT_SYMBOL_GPL(krr_warn_msr);
+
+/**
+ * krr_settle_cpu() - make this CPU what a replay expects
+ *
+ * Where a replay begins.  CR4 is written again, since an emulator that has loaded the
+ * state of another hypervisor's CPU derives from this what else it keeps (QEMU's TCG:
+ * whether SMAP and AVX are on).  Address spaces lose their identifiers.
+ */
+noinstr void krr_settle_cpu(void)
+{
+	raw_write_cr4(raw_read_cr4() & ~KRR_CR4_NOT_IN_REPLAY);
+	raw_write_cr3(raw_read_cr3() & ~X86_CR3_PCID_MASK);
+}
 
 /* xgetbv(): which components user mode has in use */
 noinstr u64 krr_c_xgetbv(unsigned long index, unsigned long b, unsigned long c,
