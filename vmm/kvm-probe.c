@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * /dev/kvm says little: there are hosts where it opens and a kernel still hangs
- * after the firmware.  So boot the very kernel and wait for its first words.
+ * after the firmware.  So boot the very kernel and wait for its first words.  That takes
+ * seconds when KVM hangs, so what was found is remembered until the host reboots.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 
 #include "lib/util.h"
 #include "vmm/kvm-probe.h"
+#include "vmm/runtime.h"
 #include "vmm/vm.h"
 
 #define PROBE_MS	8000u
@@ -74,4 +76,56 @@ bool krr_kvm_probe(const char *kernel, char **why)
 		return false;
 	}
 	return boot(kernel, why);
+}
+
+/* Freed by free(). */
+/* What a verdict is about: after a reboot it is void. Freed by free(). */
+static char *verdict_key(const char *of)
+{
+	__free_ptr char *boot = krr_read_file_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64);
+
+	if (boot)
+		boot[strcspn(boot, "\n")] = '\0';
+	return krr_strf("%s %s", boot ? boot : "-", of);
+}
+
+/**
+ * krr_kvm_remembered() - what was found out about KVM since this host was booted
+ * @file: name of the file in the runtime directory; it holds the last verdict only
+ * @of: what it is about, one line
+ * @why: result in words, freed by free(); NULL if there is none
+ *
+ * Return: 1 it works, 0 it does not, -ENOENT.
+ */
+int krr_kvm_remembered(const char *file, const char *of, char **why)
+{
+	__close_fd int base = krr_runtime_open();
+	__free_ptr char *key = verdict_key(of);
+	__free_ptr char *text = base < 0 ? NULL : krr_read_file_at(base, file, 4096);
+	const char *p;
+
+	*why = NULL;
+	if (!text || strncmp(text, key, strlen(key)) || text[strlen(key)] != '\n')
+		return -ENOENT;
+	p = text + strlen(key) + 1;
+	*why = krr_strf("%s", p + strspn(p, "01 "));
+	return *p == '1';
+}
+
+/**
+ * krr_kvm_remember() - keep a verdict until the next reboot
+ * @file, @of: as krr_kvm_remembered() will be asked
+ * @ok: does KVM work?
+ * @why: in words
+ */
+void krr_kvm_remember(const char *file, const char *of, bool ok, const char *why)
+{
+	__close_fd int base = krr_runtime_make();
+	__close_fd int fd = base < 0 ? -1 :
+		openat(base, file, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+		       0600);
+	__free_ptr char *key = verdict_key(of);
+
+	if (fd >= 0)
+		dprintf(fd, "%s\n%d %s", key, ok, why);
 }

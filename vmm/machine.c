@@ -2,12 +2,9 @@
 /*
  * QEMU's command line.
  *
- * A device that could bring something into the guest on its own would disturb
- * a replay, so there each backend is one that never has anything: a null block
- * device of the same size, null character devices, a network hub with nobody
- * on it, an entropy daemon that never answers, an empty synthetic file system.
- * None of this is visible to the guest, and none of it is in the migration
- * stream.
+ * A replayed kernel touches no device: it takes all input from the log and makes no
+ * output but to COM1.  So a replay has the CPUs, the RAM, the board and COM1, and none of
+ * the devices below.  What vmm/state.c lets through of the saved state fits that.
  *
  * PCI slots, the same in each machine: 3 serial ports, 4 entropy, 5 root disk,
  * 6 network, 7 balloon, 8 9p, 16 and up more disks.
@@ -24,16 +21,27 @@
 #include "vmm/cpu.h"
 #include "vmm/machine.h"
 
-#define MACHINE	"pc-i440fx-7.2"
 #define CPU	"Nehalem-v1"
 #define LEAST_QEMU "7.2"
 
-/* Paravirtual clocks and the like are inputs that do not pass a hook. */
+/*
+ * Types of machines.  @low_ram is below the PCI hole; @extra leaves out what does DMA
+ * without virtio.  The first is the default.
+ */
+static const struct machine_type {
+	const char *word, *prefix, *type, *extra;
+	uint64_t low_ram;
+} machine_types[] = {
+	{ "pc", "pc-i440fx", "pc-i440fx-7.2", "", 3ull << 30 },
+	{ "q35", "pc-q35", "pc-q35-7.2", ",sata=off", 2ull << 30 },
+};
+
+/* Paravirtual clocks and the like are inputs that do not pass a hook; counters make NMIs. */
 #define NO_KVM_FEATURES							\
 	",-kvmclock,-kvmclock-stable-bit,-kvm-steal-time,-kvm-asyncpf"	\
 	",-kvm-asyncpf-int,-kvm-pv-eoi,-kvm-pv-unhalt,-kvm-pv-tlb-flush"	\
 	",-kvm-pv-ipi,-kvm-poll-control,-kvm-pv-sched-yield"		\
-	",-kvm-msi-ext-dest-id,kvm=off"
+	",-kvm-msi-ext-dest-id,kvm=off,pmu=off"
 
 /* QEMU's local APIC counts nanoseconds, under any accelerator. */
 static const char fixed_cmdline[] =
@@ -51,7 +59,7 @@ void krr_machine_defaults(struct krr_machine *m)
 	memset(m, 0, sizeof(*m));
 	m->qemu = krr_strf("%s", qemu && *qemu ? qemu : "qemu-system-x86_64");
 	m->accel = krr_strf("tcg");
-	m->machine = krr_strf(MACHINE);
+	m->machine = krr_strf("%s", machine_types[0].type);
 	m->cpu = krr_strf(CPU);
 	m->smp = 1;
 	m->mem = KRR_DEFAULT_MEM;
@@ -145,6 +153,53 @@ static int check_share(const struct krr_machine *m)
 }
 
 /**
+ * krr_machine_set_type() - choose a type of machine
+ * @m: machine
+ * @word: "pc" or "q35"
+ *
+ * Return: 0 or -EINVAL (said on stderr).
+ */
+int krr_machine_set_type(struct krr_machine *m, const char *word)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(machine_types); i++) {
+		if (strcmp(word, machine_types[i].word))
+			continue;
+		krr_set_text(&m->machine, machine_types[i].type);
+		return 0;
+	}
+	krr_err("--machine \"%s\": expected pc or q35; without --machine it is pc", word);
+	return -EINVAL;
+}
+
+/* What a manifest names may be none of ours; QEMU has the last word then. */
+static const struct machine_type *find_type(const char *machine)
+{
+	size_t i;
+
+	for (i = 1; i < ARRAY_SIZE(machine_types); i++)
+		if (!strncmp(machine, machine_types[i].prefix, strlen(machine_types[i].prefix)))
+			return &machine_types[i];
+	return &machine_types[0];
+}
+
+/**
+ * krr_machine_low_ram() - how much of RAM is below the PCI hole
+ * @machine: QEMU's type, as pc-q35-7.2; not trusted
+ * @mem: bytes of RAM
+ *
+ * QEMU's own limit depends on the size of RAM and on its version, so it is told this one
+ * (max-ram-below-4g).
+ */
+uint64_t krr_machine_low_ram(const char *machine, uint64_t mem)
+{
+	uint64_t low = find_type(machine)->low_ram;
+
+	return mem < low ? mem : low;
+}
+
+/**
  * krr_machine_check() - can this machine be made?
  * @m: machine; sizes of disks are set from their images
  *
@@ -160,8 +215,8 @@ int krr_machine_check(struct krr_machine *m)
 		return -EOPNOTSUPP;
 	}
 	if (m->mem > KRR_MAX_MEM || m->mem < 64u << 20 || m->mem & ((1u << 20) - 1)) {
-		krr_err("%" PRIu64 " bytes of guest RAM: krr takes whole MiB, 64M up to 3G "
-			"(above, RAM would not be one piece)", m->mem);
+		krr_err("%" PRIu64 " bytes of guest RAM: krr takes whole MiB, 64M to %lluG; try "
+			"--mem 512M", m->mem, KRR_MAX_MEM >> 30);
 		return -EOPNOTSUPP;
 	}
 	err = check_path("kernel", m->kernel);
@@ -175,30 +230,24 @@ int krr_machine_check(struct krr_machine *m)
 }
 
 /**
- * krr_machine_from_manifest() - the machine to replay a recording on
- * @m: result, freed by krr_machine_free()
+ * krr_machine_from_manifest() - the machine to replay a recording on, without devices
+ * @m: result, freed by krr_machine_free(); its accelerator is TCG
  * @man: manifest; not trusted
  */
 int krr_machine_from_manifest(struct krr_machine *m, const struct krr_manifest *man)
 {
-	unsigned int i;
-
 	krr_machine_defaults(m);
 	if (check_word("machine", man->machine) || krr_cpu_check(man->cpu) ||
-	    (man->share && check_word("mount tag", man->share)))
+	    (man->cpu_replay && krr_cpu_check(man->cpu_replay)))
 		return -EBADMSG;
 	free(m->machine);
 	free(m->cpu);
 	m->machine = krr_strf("%s", man->machine);
 	m->cpu = krr_strf("%s", man->cpu);
+	m->cpu_features = man->cpu_features ? krr_strf("%s", man->cpu_features) : NULL;
+	m->cpu_replay = man->cpu_replay ? krr_strf("%s", man->cpu_replay) : NULL;
 	m->smp = man->smp;
 	m->mem = man->mem;
-	m->net = man->net;
-	m->balloon = man->balloon;
-	m->share = man->share ? krr_strf("%s", man->share) : NULL;
-	m->disk_bytes = man->disk_bytes;
-	for (i = 0; i < KRR_MORE_DISKS; i++)
-		m->more_disks[i].bytes = man->more_disks[i];
 	return 0;
 }
 
@@ -209,6 +258,8 @@ void krr_machine_to_manifest(const struct krr_machine *m, struct krr_manifest *m
 
 	man->machine = krr_strf("%s", m->machine);
 	man->cpu = krr_strf("%s", m->cpu);
+	man->cpu_features = m->cpu_features ? krr_strf("%s", m->cpu_features) : NULL;
+	man->cpu_replay = m->cpu_replay ? krr_strf("%s", m->cpu_replay) : NULL;
 	man->accel = krr_strf("%s", m->accel);
 	man->smp = m->smp;
 	man->mem = m->mem;
@@ -242,76 +293,75 @@ static void add_opt(struct krr_argv *a, const char *opt, const char *value)
 	add(a, "%s", value);
 }
 
+/*
+ * A feature that is asked for must not be left out with a warning.  A replay asks which
+ * ones are: krr_cpu_missing().
+ */
+static void add_cpu(const struct krr_machine *m, bool replay, struct krr_argv *a)
+{
+	const char *cpu = replay && m->cpu_replay ? m->cpu_replay : m->cpu;
+
+	add(a, "-cpu");
+	add(a, "%s" NO_KVM_FEATURES "%s", cpu, strchr(cpu, ',') && !replay ? ",enforce=on" : "");
+}
+
 static void add_board(const struct krr_machine *m, const struct krr_machine_io *io,
 		      struct krr_argv *a)
 {
+	const struct machine_type *type = find_type(m->machine);
+
 	add_opt(a, "-nodefaults", "-no-user-config");
 	add_opt(a, "-display", "none");
 	add(a, "-no-reboot");
 	add(a, "-machine");
-	add(a, "%s,hpet=off,vmport=off,memory-backend=ram", m->machine);
+	add(a, "%s,hpet=off,vmport=off,memory-backend=ram,max-ram-below-4g=%" PRIu64 "%s",
+	    m->machine, type->low_ram, type->extra);
 	add(a, "-object");
 	add(a, "memory-backend-file,id=ram,size=%" PRIu64 ",share=on,mem-path=%s", m->mem, io->ram);
 	add(a, "-m");
 	add(a, "%" PRIu64 "M", m->mem >> 20);
 	add(a, "-smp");
 	add(a, "%" PRIu64, m->smp);
-	add(a, "-cpu");
-	/* a feature that is asked for must not be left out with a warning */
-	add(a, "%s" NO_KVM_FEATURES "%s", m->cpu, strchr(m->cpu, ',') ? ",enforce=on" : "");
+	add_cpu(m, io->replay, a);
+	/* QEMU would patch the guest's memory, at times of its own, for guests that use the TPR */
+	add_opt(a, "-global", "apic-common.vapic=off");
 	add(a, "-accel");
-	if (io->replay)
-		add(a, "tcg,thread=single");
+	if (!strcmp(m->accel, "kvm"))
+		add(a, "kvm");
 	else
-		add(a, "%s", strcmp(m->accel, "kvm") ? "tcg,thread=multi" : "kvm");
+		add(a, "tcg,thread=%s", io->replay ? "single" : "multi");
 }
 
-static void add_backing(const char *id, const char *path, uint64_t bytes, bool write,
-			struct krr_argv *a)
+static void add_backing(const char *id, const char *path, bool write, struct krr_argv *a)
 {
-	if (!path) {
-		add(a, "-blockdev");
-		add(a, "driver=null-co,node-name=%s,size=%" PRIu64 ",read-zeroes=off", id, bytes);
-	} else {
-		add(a, "-drive");
-		add(a, "if=none,id=%s,format=raw,file=%s,cache=writeback%s", id, path,
-		    write ? "" : ",snapshot=on");
-	}
+	add(a, "-drive");
+	add(a, "if=none,id=%s,format=raw,file=%s,cache=writeback%s", id, path,
+	    write ? "" : ",snapshot=on");
 }
 
 /* The guest names disks in the order of slots; a serial number tells ours apart. */
-static void add_disks(const struct krr_machine *m, const struct krr_machine_io *io,
-		      struct krr_argv *a)
+static void add_disks(const struct krr_machine *m, struct krr_argv *a)
 {
-	const struct krr_disk *d;
 	unsigned int i;
 	char id[16];
 
-	if (m->disk_bytes) {
-		add_backing("disk", io->replay ? NULL : m->disk, m->disk_bytes, m->disk_write, a);
+	if (m->disk) {
+		add_backing("disk", m->disk, m->disk_write, a);
 		add_opt(a, "-device", "virtio-blk-pci,drive=disk,addr=5");
 	}
-	for (i = 0; i < KRR_MORE_DISKS && m->more_disks[i].bytes; i++) {
-		d = &m->more_disks[i];
+	for (i = 0; i < KRR_MORE_DISKS && m->more_disks[i].path; i++) {
 		snprintf(id, sizeof(id), "disk%u", i + 1);
-		add_backing(id, io->replay ? NULL : d->path, d->bytes, m->disk_write, a);
+		add_backing(id, m->more_disks[i].path, m->disk_write, a);
 		add(a, "-device");
 		add(a, "virtio-blk-pci,drive=%s,serial=%s,addr=0x%x", id, id, 0x10 + i);
 	}
 }
 
-static void add_net(const struct krr_machine *m, const struct krr_machine_io *io,
-		    struct krr_argv *a)
+static void add_net(const struct krr_machine *m, struct krr_argv *a)
 {
 	if (!m->net)
 		return;
-	if (io->replay) {
-		/* The user network has a place in the device state, but nobody to talk to. */
-		add_opt(a, "-netdev", "hubport,id=net,hubid=0");
-		add_opt(a, "-netdev", "user,id=unused,restrict=on");
-	} else {
-		add_opt(a, "-netdev", "user,id=net");
-	}
+	add_opt(a, "-netdev", "user,id=net");
 	add_opt(a, "-device", "virtio-net-pci,netdev=net,mac=52:54:00:6b:72:72,romfile=,addr=6");
 }
 
@@ -321,16 +371,12 @@ static void add_balloon(const struct krr_machine *m, struct krr_argv *a)
 		add_opt(a, "-device", "virtio-balloon-pci,id=balloon,addr=7");
 }
 
-static void add_share(const struct krr_machine *m, const struct krr_machine_io *io,
-		      struct krr_argv *a)
+static void add_share(const struct krr_machine *m, struct krr_argv *a)
 {
 	if (!m->share)
 		return;
 	add(a, "-fsdev");
-	if (io->replay)
-		add(a, "synth,id=share");
-	else
-		add(a, "local,id=share,security_model=none,multidevs=remap,path=%s", m->share_dir);
+	add(a, "local,id=share,security_model=none,multidevs=remap,path=%s", m->share_dir);
 	add(a, "-device");
 	add(a, "virtio-9p-pci,fsdev=share,mount_tag=%s,addr=8", m->share);
 }
@@ -353,15 +399,16 @@ static void add_ports(const struct krr_machine_io *io, struct krr_argv *a)
 	add_port("control", KRR_CONTROL_NAME, io->control, a);
 }
 
-static void add_rng(const struct krr_machine_io *io, struct krr_argv *a)
+static void add_devices(const struct krr_machine *m, const struct krr_machine_io *io,
+			struct krr_argv *a)
 {
-	if (io->replay) {
-		add_opt(a, "-chardev", "null,id=entropy");
-		add_opt(a, "-object", "rng-egd,id=rng,chardev=entropy");
-	} else {
-		add_opt(a, "-object", "rng-builtin,id=rng");
-	}
+	add_ports(io, a);
+	add_opt(a, "-object", "rng-builtin,id=rng");
 	add_opt(a, "-device", "virtio-rng-pci,rng=rng,addr=4");
+	add_disks(m, a);
+	add_net(m, a);
+	add_balloon(m, a);
+	add_share(m, a);
 }
 
 static bool names_ring(const char *append)
@@ -410,18 +457,13 @@ void krr_machine_argv(const struct krr_machine *m, const struct krr_machine_io *
 	add(out, "-chardev");
 	add(out, "file,id=console,path=%s", io->console);
 	add_opt(out, "-serial", "chardev:console");
-	add_ports(io, out);
-	add_rng(io, out);
-	add_disks(m, io, out);
-	add_net(m, io, out);
-	add_balloon(m, out);
-	add_share(m, io, out);
 	add_qmp("qmp", io->qmp, out);
 	add_qmp("qmp2", io->qmp2, out);
 	if (io->replay) {
 		add_opt(out, "-incoming", "defer");
 		add(out, "-S");
 	} else {
+		add_devices(m, io, out);
 		add_kernel(m, out);
 	}
 	if (io->gdb) {
@@ -513,6 +555,8 @@ void krr_machine_free(struct krr_machine *m)
 	free(m->accel);
 	free(m->machine);
 	free(m->cpu);
+	free(m->cpu_features);
+	free(m->cpu_replay);
 	free(m->disk);
 	free(m->kernel);
 	free(m->initrd);

@@ -10,9 +10,10 @@
 #include "vmm/cpu.h"
 #include "vmm/kvm-probe.h"
 #include "vmm/options.h"
-#include "vmm/vm.h"
+#include "vmm/runtime.h"
 
 #define DAY_S 86400u
+#define PROBE_FILE ".kvm-probe"	/* in the runtime directory */
 
 static const struct {
 	const char *env, *path;
@@ -69,14 +70,26 @@ static void append(struct krr_machine *m, const char *text)
 	m->append = more;
 }
 
+/**
+ * krr_accel_check() - is this an argument of --accel?
+ *
+ * Return: 0 or -EINVAL (said on stderr).
+ */
+int krr_accel_check(const char *arg)
+{
+	if (!strcmp(arg, "auto") || !strcmp(arg, "kvm") || !strcmp(arg, "tcg"))
+		return 0;
+	krr_err("--accel \"%s\": auto, kvm or tcg is expected", arg);
+	return -EINVAL;
+}
+
 static int accel(struct krr_machine *m, const char *arg)
 {
-	if (strcmp(arg, "auto") && strcmp(arg, "kvm") && strcmp(arg, "tcg")) {
-		krr_err("--accel \"%s\": auto, kvm or tcg is expected", arg);
-		return -EINVAL;
-	}
-	krr_set_text(&m->accel, arg);
-	return 0;
+	int err = krr_accel_check(arg);
+
+	if (!err)
+		krr_set_text(&m->accel, arg);
+	return err;
 }
 
 static int more_disk(struct krr_machine *m, const char *path)
@@ -130,6 +143,8 @@ int krr_machine_option(struct krr_machine *m, int opt, const char *arg)
 		return number("--smp", arg, &m->smp);
 	case KRR_OPT_MEM:
 		return number("--mem", arg, &m->mem);
+	case KRR_OPT_MACHINE:
+		return krr_machine_set_type(m, arg);
 	case KRR_OPT_ACCEL:
 		return accel(m, arg);
 	case KRR_OPT_CPU:
@@ -166,20 +181,6 @@ int krr_machine_option(struct krr_machine *m, int opt, const char *arg)
 	}
 }
 
-/* The probe takes seconds when KVM hangs, so its result is kept until a reboot. */
-static char *probe_key(const char *kernel)
-{
-	__free_ptr char *boot = krr_read_file_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64);
-	struct stat st = { 0 };
-
-	if (boot)
-		boot[strcspn(boot, "\n")] = '\0';
-	if (stat(kernel, &st) < 0)
-		return NULL;
-	return krr_strf("%s %llu %lld", boot ? boot : "-", (unsigned long long)st.st_ino,
-			(long long)st.st_mtim.tv_sec);
-}
-
 /**
  * krr_kvm_usable() - krr_kvm_probe(), remembered
  * @kernel: bzImage to try
@@ -187,23 +188,18 @@ static char *probe_key(const char *kernel)
  */
 bool krr_kvm_usable(const char *kernel, char **why)
 {
-	__free_ptr char *base = krr_runtime_dir(), *key = probe_key(kernel), *text = NULL;
-	__free_ptr char *path = krr_strf("%s/.kvm-probe", base);
-	bool ok;
-	FILE *f;
+	__free_ptr char *of = NULL;
+	struct stat st;
+	int ok;
 
-	text = key ? krr_read_file_at(AT_FDCWD, path, 1024) : NULL;
-	if (text && !strncmp(text, key, strlen(key)) && text[strlen(key)] == '\n') {
-		char *p = text + strlen(key) + 1;
-
-		*why = krr_strf("%s", p + strspn(p, "01 "));
-		return *p == '1';
-	}
+	if (stat(kernel, &st) < 0)
+		return krr_kvm_probe(kernel, why);
+	of = krr_strf("%llu %lld", (unsigned long long)st.st_ino, (long long)st.st_mtim.tv_sec);
+	ok = krr_kvm_remembered(PROBE_FILE, of, why);
+	if (ok >= 0)
+		return ok;
 	ok = krr_kvm_probe(kernel, why);
-	if (key && !krr_private_dir(base) && (f = fopen(path, "we"))) {
-		fprintf(f, "%s\n%d %s", key, ok, *why);
-		fclose(f);
-	}
+	krr_kvm_remember(PROBE_FILE, of, ok, *why);
 	return ok;
 }
 
@@ -251,11 +247,13 @@ int krr_machine_complete(struct krr_machine *m)
 	if (m->disk)
 		append(m, "root=/dev/vda rw");
 	err = krr_machine_check(m);
-	if (!err)
-		err = krr_cpu_probe(m->qemu, m->machine, m->cpu);
 	if (err)
 		return err;
 	choose_accel(m);
+	err = krr_cpu_resolve(m->qemu, m->machine, m->accel, &m->cpu, &m->cpu_features,
+			      &m->cpu_replay);
+	if (err)
+		return err;
 	m->tsc_khz = krr_host_tsc_khz();
 	return 0;
 }

@@ -9,9 +9,10 @@
 
 #define KRR_MACHINE_USAGE						\
 	"  --smp N            CPUs, 1 to 8 (1)\n"			\
-	"  --mem M            RAM, up to 3G (512M)\n"			\
+	"  --mem M            RAM, 64M to 64G (512M)\n"		\
+	"  --machine T        pc or q35 (pc)\n"			\
 	"  --accel A          auto, kvm or tcg (auto: kvm if it really works)\n" \
-	"  --cpu +F[,+F...]   CPU features besides those of the default model\n" \
+	"  --cpu MODEL[,+F][,-F]  a CPU of QEMU's, or +F,... on top of the default one\n" \
 	"  --kernel BZIMAGE   guest kernel (build/kernel/bzImage)\n"	\
 	"  --initrd CPIO      initramfs (build/guest/initramfs.cpio.gz)\n" \
 	"  --rootfs IMG       raw disk image instead; changes are dropped\n" \
@@ -26,6 +27,7 @@
 enum {
 	KRR_OPT_SMP = 1000,
 	KRR_OPT_MEM,
+	KRR_OPT_MACHINE,
 	KRR_OPT_ACCEL,
 	KRR_OPT_CPU,
 	KRR_OPT_KERNEL,
@@ -43,6 +45,7 @@ enum {
 #define KRR_MACHINE_OPTIONS						\
 	{ "smp", required_argument, NULL, KRR_OPT_SMP },		\
 	{ "mem", required_argument, NULL, KRR_OPT_MEM },		\
+	{ "machine", required_argument, NULL, KRR_OPT_MACHINE },	\
 	{ "accel", required_argument, NULL, KRR_OPT_ACCEL },		\
 	{ "cpu", required_argument, NULL, KRR_OPT_CPU },		\
 	{ "kernel", required_argument, NULL, KRR_OPT_KERNEL },		\
@@ -59,6 +62,7 @@ enum {
 enum krr_artifact { KRR_KERNEL, KRR_INITRD, KRR_VMLINUX, KRR_ROOTFS, KRR_KERNEL_BUGS };
 
 char *krr_artifact_path(enum krr_artifact what);
+int krr_accel_check(const char *arg);
 int krr_machine_option(struct krr_machine *m, int opt, const char *arg);
 int krr_machine_complete(struct krr_machine *m);
 bool krr_kvm_usable(const char *kernel, char **why);

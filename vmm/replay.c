@@ -8,10 +8,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "lib/util.h"
+#include "vmm/cpu.h"
 #include "vmm/replay.h"
+#include "vmm/state.h"
 
 /* A log that was cut off is done when all of it is taken and nothing follows. */
 #define CUT_NS		3000000000ull
@@ -54,6 +57,7 @@ static int prepare_ram(struct krr_replay *rp)
 		err = krr_ram_open(rp->vm.ram, true, &rp->ram);
 	if (err)
 		return err;
+	krr_ram_split(&rp->ram, krr_machine_low_ram(rp->machine.machine, rp->machine.mem));
 	err = krr_ram_use(&rp->ram, rp->rec->m.hdr_gpa);
 	if (!err && rp->ram.hdr->state != KRR_ST_PARKED_START &&
 	    rp->ram.hdr->state != KRR_ST_PARKED_EPOCH)
@@ -71,33 +75,59 @@ static int prepare_ram(struct krr_replay *rp)
 	return 0;
 }
 
-static int load_state(struct krr_replay *rp)
+/* What QEMU gets, in memory: the recording stays what QEMU saved. */
+static int filter_state(struct krr_replay *rp, const struct krr_saved *state)
 {
-	__close_fd int fd = openat(rp->rec->dirfd, "start.state", KRR_O_READ);
-	struct stat st;
+	int fd = memfd_create("krr-state", MFD_CLOEXEC);
 	int err;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || !st.st_size) {
-		krr_err("%s/start.state is missing or empty", rp->rec->path);
-		return -EBADMSG;
-	}
-	err = krr_snapshot_load(rp->qmp, fd);
+	if (fd < 0)
+		return -errno;
+	err = krr_state_filter(state, rp->machine.smp, fd);
+	if (!err && lseek(fd, 0, SEEK_SET) < 0)
+		err = -errno;
 	if (!err)
-		return 0;
-	krr_err("QEMU %s did not take the device state of the recording, which QEMU %s made",
-		rp->vm.qemu_version, rp->rec->m.qemu_version);
-	krr_vm_explain(&rp->vm);
-	return strcmp(rp->vm.qemu_version, rp->rec->m.qemu_version) ? -ENODEV : -EBADMSG;
+		return fd;
+	close(fd);
+	return err;
 }
 
-static int check_qemu(const struct krr_replay *rp)
+/* Another QEMU may lack a section, or know it in another version only; QEMU says which. */
+static int explain_load(struct krr_replay *rp, const struct krr_saved *state)
 {
-	if (krr_version_cmp(rp->vm.qemu_version, rp->rec->m.qemu_version) >= 0)
-		return 0;
-	krr_err("\"%s\" was recorded with QEMU %s and cannot be replayed with the older %s: "
-		"install that or a later one, or set KRR_QEMU",
-		rp->rec->name, rp->rec->m.qemu_version, rp->vm.qemu_version);
-	return -ENODEV;
+	__free_ptr char *sections = krr_state_text(state);
+	const struct krr_manifest *m = &rp->rec->m;
+	bool other = strcmp(rp->vm.qemu_version, m->qemu_version) ||
+		     strcmp(rp->machine.accel, m->accel);
+
+	krr_err("QEMU %s under %s did not load the state that QEMU %s saved under %s, of which it "
+		"was given: %s; try QEMU %s (KRR_QEMU)%s",
+		rp->vm.qemu_version, rp->machine.accel, m->qemu_version, m->accel, sections,
+		m->qemu_version, other ? "" : ", or copy the recording again");
+	krr_vm_explain(&rp->vm);
+	return other ? -ENODEV : -EBADMSG;
+}
+
+static int load_state(struct krr_replay *rp)
+{
+	__free_ptr char *path = krr_strf("%s/start.state", rp->rec->path);
+	__close_fd int from = openat(rp->rec->dirfd, "start.state", KRR_O_READ);
+	struct krr_saved state;
+	int err, fd;
+
+	if (from < 0) {
+		krr_err("%s: %s", path, strerror(errno));
+		return -EBADMSG;
+	}
+	err = krr_state_read(from, path, &state);
+	fd = err ? err : filter_state(rp, &state);
+	err = fd < 0 ? fd : krr_snapshot_load(rp->qmp, fd);
+	if (err && fd >= 0)
+		err = explain_load(rp, &state);
+	if (fd >= 0)
+		close(fd);
+	krr_state_free(&state);
+	return err;
 }
 
 static int check_log(const struct krr_replay *rp)
@@ -115,15 +145,58 @@ static int check_log(const struct krr_replay *rp)
 	return -EBADMSG;
 }
 
-static int start(struct krr_replay *rp, bool gdb)
+/* A replay executes the kernel's code for the CPU of the recording. */
+static int check_cpu(struct krr_replay *rp)
 {
-	__free_ptr char *name = krr_strf("replay-%d", (int)getpid());
+	__free_ptr char *missing = NULL;
+	int err = krr_cpu_missing(rp->qmp, &missing);
+
+	if (err || !*missing)
+		return err;
+	if (rp->how->trial)
+		return -ENODEV;
+	if (!strcmp(rp->machine.accel, "kvm"))
+		krr_err("the CPU of \"%s\", %s, has features that KVM on this host lacks: %s; try "
+			"--accel tcg, or a host whose processor has them", rp->rec->name,
+			rp->machine.cpu, missing);
+	else
+		krr_err("the CPU of \"%s\", %s, has features that TCG of QEMU %s lacks: %s; try a "
+			"newer QEMU (KRR_QEMU), or --accel kvm on a host whose processor has them",
+			rp->rec->name, rp->machine.cpu, rp->vm.qemu_version, missing);
+	return -ENODEV;
+}
+
+static int start_qemu(struct krr_replay *rp)
+{
 	struct krr_machine_io io = { .replay = true };
 	int err;
 
-	err = krr_machine_from_manifest(&rp->machine, &rp->rec->m);
+	if (rp->how->gdb)
+		io.gdb = rp->gdb = krr_strf("%s/gdb.sock", rp->vm.dir);
+	err = krr_vm_spawn(&rp->vm, &rp->machine, &io);
+	if (err)
+		return err;
+	err = krr_qmp_connect(rp->vm.qmp, 10000, &rp->qmp);
 	if (!err)
-		err = krr_vm_create(name, rp->rec->m.mem, &rp->vm);
+		return check_cpu(rp);
+	if (rp->how->trial)
+		return -ENODEV;
+	krr_err("QEMU %s did not come up for the replay under %s: %s", rp->vm.qemu_version,
+		rp->machine.accel, strerror(-err));
+	krr_vm_explain(&rp->vm);
+	return -ENODEV;
+}
+
+static int start(struct krr_replay *rp)
+{
+	__free_ptr char *name = krr_strf("replay-%d", (int)getpid());
+	int err;
+
+	err = krr_machine_from_manifest(&rp->machine, &rp->rec->m);
+	if (err)
+		return err;
+	krr_set_text(&rp->machine.accel, rp->how->accel);
+	err = krr_vm_create(name, rp->rec->m.mem, &rp->vm);
 	if (!err)
 		err = krr_log_open(rp->rec->dirfd, "log.krr", true, &rp->log);
 	if (!err)
@@ -132,40 +205,43 @@ static int start(struct krr_replay *rp, bool gdb)
 		err = krr_recording_check(rp->rec, KRR_FILE_START_STATE);
 	if (!err)
 		err = prepare_ram(rp);
-	if (err)
-		return err;
-	if (gdb)
-		io.gdb = rp->gdb = krr_strf("%s/gdb.sock", rp->vm.dir);
-	err = krr_vm_spawn(&rp->vm, &rp->machine, &io);
 	if (!err)
-		err = check_qemu(rp);
-	if (err)
-		return err;
-	err = krr_qmp_connect(rp->vm.qmp, 10000, &rp->qmp);
-	if (err) {
-		krr_err("QEMU did not come up for the replay: %s", strerror(-err));
-		krr_vm_explain(&rp->vm);
-		return -EIO;
-	}
-	return load_state(rp);
+		err = start_qemu(rp);
+	return err ? err : load_state(rp);
+}
+
+/**
+ * krr_replay_timeout() - seconds without an event after which a replay hangs
+ * @recorded: accelerator of the recording
+ * @replayed: that of the replay
+ *
+ * A kernel that took no event for 10 s while it was recorded hung there; the flight recorder
+ * says so, too.  Under TCG code takes up to 50 times as long as under KVM.
+ */
+unsigned int krr_replay_timeout(const char *recorded, const char *replayed)
+{
+	return !strcmp(recorded, "kvm") && strcmp(replayed, "kvm") ? 600 : 30;
 }
 
 /**
  * krr_replay_start() - bring a recording to its start barrier, stopped
  * @rec: sealed recording; outlives the replay
- * @gdb: with a gdb stub at rp->gdb
+ * @how: as krr_replay_choose() said; outlives the replay
  * @rp: result, freed by krr_replay_end() also after an error
  *
- * Return: 0 or -errno (said on stderr).
+ * Return: 0 or -errno (said on stderr); -ENODEV if this QEMU, accelerator or host cannot do it.
  */
-int krr_replay_start(const struct krr_recording *rec, bool gdb, struct krr_replay *rp)
+int krr_replay_start(const struct krr_recording *rec, const struct krr_replay_how *how,
+		     struct krr_replay *rp)
 {
 	memset(rp, 0, sizeof(*rp));
 	rp->rec = rec;
+	rp->how = how;
 	rp->ram.fd = rp->vm.lockfd = -1;
 	rp->limit = UINT64_MAX;
 	rp->begun_ns = rp->last_change_ns = krr_now_ns();
-	return start(rp, gdb);
+	rp->timeout_s = krr_replay_timeout(rec->m.accel, how->accel);
+	return start(rp);
 }
 
 /** krr_replay_go() - let the machine run */
@@ -254,6 +330,13 @@ int krr_replay_poll(struct krr_replay *rp, enum krr_replay_state *state)
 	return *state == KRR_REPLAY_RUNNING ? feed(rp) : 0;
 }
 
+/* The guest has taken what it was given and waits for an event that is held back. */
+static bool waits_at_limit(const struct krr_replay *rp)
+{
+	return rp->have_event && rp->ev.number >= rp->limit &&
+	       krr_load(&rp->ram.hdr->tail) == rp->head;
+}
+
 /**
  * krr_replay_until() - replay until the guest has taken all events below @at, and stop
  * @rp: replay, not yet running
@@ -261,7 +344,7 @@ int krr_replay_poll(struct krr_replay *rp, enum krr_replay_state *state)
  *
  * The guest gets no more than those: it stands where it asks for the next one.
  *
- * Return: 0, also when it ended or diverged before, or -errno.
+ * Return: 0, also when it ended or diverged before, -ETIMEDOUT when it hangs, or -errno.
  */
 int krr_replay_until(struct krr_replay *rp, uint64_t at)
 {
@@ -270,14 +353,15 @@ int krr_replay_until(struct krr_replay *rp, uint64_t at)
 	int err;
 
 	rp->limit = at;
-	rp->timeout_s = 0;
 	err = krr_replay_go(rp);
 	while (!err) {
 		err = krr_replay_poll(rp, &state);
+		if (!err && state == KRR_REPLAY_HUNG)
+			err = -ETIMEDOUT;
 		if (err || state != KRR_REPLAY_RUNNING)
 			break;
 		now = krr_now_ns();
-		if (!rp->have_event || krr_load(&rp->ram.hdr->tail) != rp->head)
+		if (!waits_at_limit(rp))
 			empty_since = now;
 		else if (now - empty_since > SETTLE_NS)
 			break;

@@ -3,6 +3,8 @@
 #ifndef KRR_VMM_REPLAY_H
 #define KRR_VMM_REPLAY_H
 
+#include <stdbool.h>
+
 #include "lib/log.h"
 #include "lib/store.h"
 #include "vmm/ram.h"
@@ -18,8 +20,15 @@ enum krr_replay_state {
 	KRR_REPLAY_DIED,	/* QEMU is gone */
 };
 
+struct krr_replay_how {
+	const char *accel;	/* "kvm" or "tcg" */
+	bool gdb;		/* with a gdb stub */
+	bool trial;		/* say nothing if QEMU does not start, or lacks what the CPU has */
+};
+
 struct krr_replay {
 	const struct krr_recording *rec;
+	const struct krr_replay_how *how;
 	struct krr_machine machine;
 	struct krr_vm vm;
 	struct krr_ram ram;
@@ -37,7 +46,9 @@ struct krr_replay {
 	unsigned int timeout_s;	/* 0: wait forever */
 };
 
-int krr_replay_start(const struct krr_recording *rec, bool gdb, struct krr_replay *rp);
+unsigned int krr_replay_timeout(const char *recorded, const char *replayed);
+int krr_replay_start(const struct krr_recording *rec, const struct krr_replay_how *how,
+		     struct krr_replay *rp);
 int krr_replay_go(struct krr_replay *rp);
 int krr_replay_poll(struct krr_replay *rp, enum krr_replay_state *state);
 uint64_t krr_replay_consumed(const struct krr_replay *rp);

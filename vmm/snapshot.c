@@ -114,15 +114,13 @@ int krr_snapshot_wait(struct krr_qmp *q)
 /**
  * krr_snapshot_load() - load a state into a QEMU started with -incoming defer -S
  * @q: its QMP
- * @fd: file to read from
+ * @fd: what krr_state_filter() wrote, from where it stands
  */
 int krr_snapshot_load(struct krr_qmp *q, int fd)
 {
 	int err;
 
-	err = ignore_shared(q);
-	if (!err)
-		err = krr_qmp_send_fd(q, "state", fd);
+	err = krr_qmp_send_fd(q, "state", fd);
 	if (!err)
 		err = krr_qmp_call(q, "migrate-incoming", json_pack("{s:s}", "uri", "fd:state"),
 				   NULL);

@@ -5,7 +5,9 @@
 
 #include "lib/util.h"
 #include "unit.h"
+#include "vmm/kvm-probe.h"
 #include "vmm/options.h"
+#include "vmm/replay.h"
 
 static void sizes(void **state)
 {
@@ -53,10 +55,14 @@ static void options(void **state)
 	quiet_begin();
 	assert_int_equal(krr_machine_option(&m, KRR_OPT_SMP, "many"), -EINVAL);
 	assert_int_equal(krr_machine_option(&m, KRR_OPT_ACCEL, "xen"), -EINVAL);
+	assert_int_equal(krr_machine_option(&m, KRR_OPT_MACHINE, "pc-q35-7.2,sata=on"), -EINVAL);
+	assert_int_equal(krr_machine_option(&m, KRR_OPT_MACHINE, "microvm"), -EINVAL);
 	assert_int_equal(krr_machine_option(&m, 1, ""), -ENOSYS);
 	m.smp = KRR_MAX_CPUS + 1;
 	assert_int_equal(krr_machine_check(&m), -EOPNOTSUPP);
 	m.smp = 1;
+	m.mem = 63u << 20;
+	assert_int_equal(krr_machine_check(&m), -EOPNOTSUPP);
 	m.mem = KRR_MAX_MEM + (1u << 20);
 	assert_int_equal(krr_machine_check(&m), -EOPNOTSUPP);
 	m.mem = KRR_MAX_MEM;
@@ -79,8 +85,9 @@ static bool has(const struct krr_argv *a, const char *text)
 static void cpus(void **state)
 {
 	static const char *const bad[] = {
-		"", "rdrand", "-rdrand", "+rdrand,", "+rdrand,,+aes", "+rdran", "+rdrandom", "+", ",",
-		"+fsgsbase", "+rdrand,kvm=on", "+rdrand=off", "+rdrand +aes",
+		"", "+rdrand,", "+rdrand,,+aes", "+rdran", "+rdrandom", "+", ",", "-", "EPYC,",
+		"+la57", "EPYC,+svm", "EPYC,rdrand", "EPYC +rdrand", "+rdrand,kvm=on",
+		"+rdrand=off", "+rdrand +aes",
 	};
 	struct krr_manifest man = { .smp = 1, .mem = KRR_DEFAULT_MEM };
 	struct krr_machine_io io = { .ram = "/r", .console = "/c" };
@@ -102,13 +109,13 @@ static void cpus(void **state)
 	assert_int_equal(krr_machine_option(&m, KRR_OPT_CPU, "+aes,+rdrand"), 0);
 	assert_string_equal(m.cpu, "Nehalem-v1,+rdrand,+rdseed,+aes");
 
-	/* a replay has the same, or none */
+	/* a replay has the same where nothing else is noted, as in older recordings */
 	krr_machine_to_manifest(&m, &man);
 	assert_int_equal(krr_machine_from_manifest(&again, &man), 0);
 	io.replay = true;
 	krr_machine_argv(&again, &io, &argv);
 	assert_true(has(&argv, "Nehalem-v1,+rdrand,+rdseed,+aes,-kvmclock"));
-	assert_true(has(&argv, ",enforce=on"));
+	assert_false(has(&argv, ",enforce=on"));	/* but says what it lacks */
 	krr_argv_free(&argv);
 	krr_machine_free(&again);
 	krr_manifest_free(&man);
@@ -118,13 +125,55 @@ static void cpus(void **state)
 	krr_machine_defaults(&m);
 	assert_int_equal(krr_machine_option(&m, KRR_OPT_CPU, "+avx2,+avx,+fma"), 0);
 	assert_string_equal(m.cpu, "Nehalem-v1,+avx2,+avx,+xsave,+xsaveopt,+fma");
+
+	/* a model takes the place of what was said before, and loses what it should */
+	assert_int_equal(krr_machine_option(&m, KRR_OPT_CPU, "EPYC-Rome,-smap,+pku"), 0);
+	assert_string_equal(m.cpu, "EPYC-Rome,-smap,+pku,+xsave,+xsaveopt");
+	assert_int_equal(krr_machine_option(&m, KRR_OPT_CPU, "-rdrand"), 0);
+	assert_string_equal(m.cpu, "EPYC-Rome,-smap,+pku,+xsave,+xsaveopt,-rdrand");
+	krr_machine_free(&m);
+}
+
+/* What the guest saw is for people; a replay has a CPU of its own. */
+static void cpu_of_a_replay(void **state)
+{
+	struct krr_manifest man = { .smp = 1, .mem = KRR_DEFAULT_MEM };
+	struct krr_machine_io io = { .ram = "/r", .console = "/c" };
+	struct krr_machine m, again;
+	struct krr_argv argv;
+
+	(void)state;
+	krr_machine_defaults(&m);
+	krr_set_text(&m.cpu, "EPYC-Rome,-svm");
+	krr_set_text(&m.cpu_features, "aes fsgsbase");
+	krr_set_text(&m.cpu_replay, "Nehalem-v1,+fsgsbase");
+	krr_machine_argv(&m, &io, &argv);
+	assert_true(has(&argv, "EPYC-Rome,-svm,-kvmclock"));
+	krr_argv_free(&argv);
+
+	krr_machine_to_manifest(&m, &man);
+	assert_string_equal(man.cpu_features, "aes fsgsbase");
+	assert_int_equal(krr_machine_from_manifest(&again, &man), 0);
+	io.replay = true;
+	krr_machine_argv(&again, &io, &argv);
+	assert_true(has(&argv, "Nehalem-v1,+fsgsbase,-kvmclock"));
+	assert_false(has(&argv, "EPYC"));
+	krr_argv_free(&argv);
+	krr_machine_free(&again);
+
+	krr_set_text(&man.cpu_replay, "Nehalem-v1,kvm=on");
+	quiet_begin();
+	assert_int_equal(krr_machine_from_manifest(&again, &man), -EBADMSG);
+	quiet_end();
+	krr_machine_free(&again);
+	krr_manifest_free(&man);
 	krr_machine_free(&m);
 }
 
 static void devices(void **state)
 {
 	struct krr_manifest man = { 0 };
-	struct krr_machine m, again;
+	struct krr_machine m;
 	int i;
 
 	(void)state;
@@ -143,14 +192,11 @@ static void devices(void **state)
 	assert_int_equal(krr_machine_check(&m), -ENOENT);
 	quiet_end();
 
-	man.smp = 1;
 	krr_machine_to_manifest(&m, &man);
-	assert_int_equal(krr_machine_from_manifest(&again, &man), 0);
-	assert_true(again.balloon);
-	assert_string_equal(again.share, "c");
+	assert_true(man.balloon);
+	assert_string_equal(man.share, "c");
 	for (i = 0; i < KRR_MORE_DISKS; i++)
-		assert_true(again.more_disks[i].bytes == 512u << i);
-	krr_machine_free(&again);
+		assert_true(man.more_disks[i] == 512u << i);
 	krr_manifest_free(&man);
 	krr_machine_free(&m);
 }
@@ -177,21 +223,21 @@ static void shares(void **state)
 	quiet_end();
 }
 
-/* The words that describe what the guest sees must be equal. */
-static void same_devices(const struct krr_argv *a, const struct krr_argv *b)
+/* CPUs, RAM and board have to be equal; a replay has no device. */
+static void same_board(const struct krr_argv *record, const struct krr_argv *replay)
 {
-	unsigned int i, j = 0;
+	static const char *const options[] = { "-machine", "-cpu", "-smp", "-m" };
+	unsigned int o, i, j;
 
-	for (i = 0; i < a->n; i++) {
-		if (strcmp(a->v[i], "-device") && strcmp(a->v[i], "-cpu") &&
-		    strcmp(a->v[i], "-machine") && strcmp(a->v[i], "-smp") && strcmp(a->v[i], "-m"))
-			continue;
-		while (j < b->n && strcmp(a->v[i], b->v[j]))
-			j++;
-		assert_true(j + 1 < b->n);
-		assert_string_equal(a->v[i + 1], b->v[j + 1]);
-		j += 2;
+	for (o = 0; o < ARRAY_SIZE(options); o++) {
+		for (i = 0; strcmp(record->v[i], options[o]); i++)
+			assert_true(i + 2 < record->n);
+		for (j = 0; strcmp(replay->v[j], options[o]); j++)
+			assert_true(j + 2 < replay->n);
+		assert_string_equal(record->v[i + 1], replay->v[j + 1]);
 	}
+	assert_true(has(record, "-device"));
+	assert_false(has(replay, "-device"));
 }
 
 static void argv(void **state)
@@ -214,7 +260,7 @@ static void argv(void **state)
 	io.replay = true;
 	io.port = NULL;
 	krr_machine_argv(&m, &io, &replay);
-	same_devices(&record, &replay);
+	same_board(&record, &replay);
 	assert_true(has(&record, "/disk.img"));
 	assert_true(has(&record, "snapshot=on"));
 	assert_true(has(&record, "file=/more.img"));
@@ -224,14 +270,11 @@ static void argv(void **state)
 	assert_true(has(&record, "mount_tag=tag"));
 	assert_true(has(&record, "path=/shared"));
 	assert_true(has(&record, "krr=64M console=ttyS0"));
-	assert_false(has(&replay, "/disk.img"));
-	assert_false(has(&replay, "/more.img"));
+	assert_false(has(&replay, ".img"));
+	assert_false(has(&replay, "-netdev"));
 	assert_false(has(&replay, "/shared"));
-	assert_true(has(&replay, "synth"));
-	assert_true(has(&replay, "null-co"));
-	assert_true(has(&replay, "node-name=disk1,size=2097152"));
-	assert_true(has(&replay, "rng-egd"));
 	assert_false(has(&replay, "/kernel"));
+	assert_true(has(&replay, "chardev:console"));
 	assert_true(has(&replay, "thread=single"));
 	assert_true(has(&replay, "defer"));
 	krr_argv_free(&record);
@@ -247,10 +290,101 @@ static void argv(void **state)
 	krr_machine_free(&m);
 }
 
+/* A replay has the type of machine, and the PCI hole, of the recording. */
+static void types(void **state)
+{
+	static const struct {
+		const char *word, *type, *machine;
+	} known[] = {
+		{ "pc", "pc-i440fx-7.2",
+		  "pc-i440fx-7.2,hpet=off,vmport=off,memory-backend=ram,max-ram-below-4g=3221225472" },
+		{ "q35", "pc-q35-7.2", "pc-q35-7.2,hpet=off,vmport=off,memory-backend=ram,"
+		  "max-ram-below-4g=2147483648,sata=off" },
+	};
+	struct krr_machine_io io = { .ram = "/r", .console = "/c", .replay = true };
+	struct krr_machine m, again;
+	struct krr_manifest man;
+	struct krr_argv argv;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(known); i++) {
+		memset(&man, 0, sizeof(man));
+		krr_machine_defaults(&m);
+		assert_int_equal(krr_machine_option(&m, KRR_OPT_MACHINE, known[i].word), 0);
+		krr_machine_to_manifest(&m, &man);
+		assert_string_equal(man.machine, known[i].type);
+		assert_int_equal(krr_machine_from_manifest(&again, &man), 0);
+		krr_machine_argv(&again, &io, &argv);
+		assert_true(has(&argv, known[i].machine));
+		krr_argv_free(&argv);
+		krr_machine_free(&again);
+		krr_machine_free(&m);
+		krr_manifest_free(&man);
+	}
+}
+
+/* Under KVM a replay has the same board, and no thread of TCG's. */
+static void accelerators(void **state)
+{
+	struct krr_machine_io io = { .replay = true, .ram = "/r", .console = "/c" };
+	struct krr_manifest man = { .smp = 1, .mem = KRR_DEFAULT_MEM };
+	struct krr_argv kvm, tcg;
+	struct krr_machine m;
+
+	(void)state;
+	man.machine = "pc";
+	man.cpu = "Nehalem-v1";
+	man.accel = "kvm";
+	assert_int_equal(krr_machine_from_manifest(&m, &man), 0);
+	krr_machine_argv(&m, &io, &tcg);
+	krr_set_text(&m.accel, "kvm");
+	krr_machine_argv(&m, &io, &kvm);
+	assert_true(has(&tcg, "tcg,thread=single") && !has(&kvm, "tcg"));
+	assert_true(has(&kvm, "vapic=off") && has(&tcg, "vapic=off"));
+	assert_int_equal(kvm.n, tcg.n);
+	krr_argv_free(&kvm);
+	krr_argv_free(&tcg);
+	krr_machine_free(&m);
+	assert_int_equal(krr_accel_check("auto"), 0);
+	quiet_begin();
+	assert_int_equal(krr_accel_check("kvm,thread=single"), -EINVAL);
+	quiet_end();
+}
+
+static void timeouts(void **state)
+{
+	(void)state;
+	assert_int_equal(krr_replay_timeout("tcg", "tcg"), 30);
+	assert_int_equal(krr_replay_timeout("kvm", "kvm"), 30);
+	assert_int_equal(krr_replay_timeout("tcg", "kvm"), 30);
+	assert_true(krr_replay_timeout("kvm", "tcg") >= 50 * 10);
+}
+
+/* Between two reboots, about the same thing only. */
+static void remembered(void **state)
+{
+	char *why;
+
+	(void)state;
+	assert_int_equal(krr_kvm_remembered(".t", "a b", &why), -ENOENT);
+	krr_kvm_remember(".t", "a b", true, "it\nworks");
+	assert_int_equal(krr_kvm_remembered(".t", "a b", &why), 1);
+	assert_string_equal(why, "it\nworks");
+	free(why);
+	assert_int_equal(krr_kvm_remembered(".t", "a", &why), -ENOENT);
+	assert_int_equal(krr_kvm_remembered(".t", "a b c", &why), -ENOENT);
+	assert_null(why);
+	krr_kvm_remember(".t", "a", false, "");
+	assert_int_equal(krr_kvm_remembered(".t", "a", &why), 0);
+	free(why);
+	assert_int_equal(krr_kvm_remembered(".t", "a b", &why), -ENOENT);
+}
+
 static void machine_of_a_hostile_manifest(void **state)
 {
 	static const char *const bad[] = {
-		"pc,accel=kvm", "pc,+fsgsbase", "", "pc -drive file=/etc/passwd", "pc\n", "a=b",
+		"pc,accel=kvm", "pc,+a=b", "", "pc -drive file=/etc/passwd", "pc\n", "a=b",
 	};
 	struct krr_manifest man = { .smp = 1, .mem = KRR_DEFAULT_MEM };
 	struct krr_machine m;
@@ -270,12 +404,6 @@ static void machine_of_a_hostile_manifest(void **state)
 	}
 	quiet_end();
 	man.cpu = "Nehalem-v1";
-	man.share = "tag,path=/etc";
-	quiet_begin();
-	assert_int_equal(krr_machine_from_manifest(&m, &man), -EBADMSG);
-	quiet_end();
-	krr_machine_free(&m);
-	man.share = NULL;
 	assert_int_equal(krr_machine_from_manifest(&m, &man), 0);
 	krr_machine_free(&m);
 }
@@ -287,11 +415,16 @@ int main(void)
 		cmocka_unit_test(versions),
 		cmocka_unit_test(options),
 		cmocka_unit_test(cpus),
+		cmocka_unit_test(cpu_of_a_replay),
 		cmocka_unit_test(devices),
 		cmocka_unit_test(shares),
 		cmocka_unit_test(argv),
+		cmocka_unit_test(types),
+		cmocka_unit_test(accelerators),
+		cmocka_unit_test(timeouts),
+		cmocka_unit_test(remembered),
 		cmocka_unit_test(machine_of_a_hostile_manifest),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

@@ -6,6 +6,7 @@
 
 #include "lib/util.h"
 #include "unit.h"
+#include "vmm/cpu.h"
 #include "vmm/qmp.h"
 
 #define GREETING "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n{\"return\": {}}\r\n"
@@ -99,12 +100,56 @@ static void nonsense(void **state)
 	end(&p, q);
 }
 
+#define CPUS "{\"return\": [{\"cpu-index\": 0, \"qom-path\": \"/machine/cpu\"}]}\r\n"
+
+static int missing(const char *answer, char **names)
+{
+	__free_ptr char *text = krr_strf(GREETING CPUS "%s", answer);
+	struct krr_qmp *q;
+	struct peer p;
+	int err;
+
+	*names = NULL;
+	assert_int_equal(begin(&p, text, &q), 0);
+	err = krr_cpu_missing(q, names);
+	end(&p, q);
+	return err;
+}
+
+static void missing_features(void **state)
+{
+	static const struct {
+		const char *list, *names;
+	} cases[] = {
+		{ "", "" },
+		{ "\"pni\", \"ssse3\"", "pni ssse3" },
+		{ "\"vme\"", "" },	/* that a replay does not need */
+		{ "\"vme\", \"avx2\", 7, null", "avx2" },
+	};
+	char *names;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		__free_ptr char *answer = krr_strf("{\"return\": [%s]}\r\n", cases[i].list);
+
+		assert_int_equal(missing(answer, &names), 0);
+		assert_string_equal(names, cases[i].names);
+		free(names);
+	}
+	quiet_begin();
+	assert_int_equal(missing("{\"error\": {\"desc\": \"no\"}}\r\n", &names), -EIO);
+	assert_null(names);
+	quiet_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(calls),
 		cmocka_unit_test(refusal),
 		cmocka_unit_test(nonsense),
+		cmocka_unit_test(missing_features),
 	};
 
 	return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);

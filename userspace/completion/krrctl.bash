@@ -3,65 +3,79 @@
 # bash completion for krrctl; source it, or install it as
 # /usr/share/bash-completion/completions/krrctl
 
-_krrctl_recordings()
+# Names of directories may come from somebody else: only those that krrctl itself
+# accepts pass, and no word of theirs is expanded anywhere below.
+_krrctl_directories()
 {
-	local store=${KRR_STORE:-${XDG_DATA_HOME:-$HOME/.local/share}/krr} d
+	local d name='^[A-Za-z0-9_][A-Za-z0-9._-]*$' LC_ALL=C
 
-	for d in "$store"/*/; do
+	for d in "$1"/*/; do
 		d=${d%/}
 		d=${d##*/}
-		case $d in
-		'*') ;;
-		*.incomplete) [ -z "${1:-}" ] || printf '%s\n' "${d%.incomplete}" ;;
-		*) printf '%s\n' "$d" ;;
-		esac
+		[[ ! $d =~ $name ]] || printf '%s\n' "$d"
 	done
 }
 
+_krrctl_recordings()
+{
+	local d
+
+	while read -r d; do
+		case $d in
+		*.incomplete) [ -z "${1:-}" ] || printf '%s\n' "${d%.incomplete}" ;;
+		*) printf '%s\n' "$d" ;;
+		esac
+	done < <(_krrctl_directories "${KRR_STORE:-${XDG_DATA_HOME:-$HOME/.local/share}/krr}")
+}
+
+# as krr_runtime_open() has it: a directory of this user, and no link to one
 _krrctl_vms()
 {
-	local base d
+	local base
 
-	if [ -n "${XDG_RUNTIME_DIR:-}" ]; then
+	if [ -n "${XDG_RUNTIME_DIR:-}" ] && [ -O "$XDG_RUNTIME_DIR" ]; then
 		base=$XDG_RUNTIME_DIR/krr
 	elif [ "$EUID" -eq 0 ]; then
 		base=/run/krr
 	else
 		base=/tmp/krr-$EUID
 	fi
-	for d in "$base"/*/; do
-		d=${d%/}
-		d=${d##*/}
-		[ "$d" = '*' ] || printf '%s\n' "$d"
-	done
+	[ -L "$base" ] || [ ! -O "$base" ] || _krrctl_directories "$base"
 }
 
 # options of a verb, in the order of its --help
 _krrctl_options()
 {
-	local machine='--smp --mem --accel --cpu --kernel --initrd --rootfs --keep-changes --disk
+	local machine='--smp --mem --machine --accel --cpu --kernel --initrd --rootfs --keep-changes --disk
 		--net --balloon --share --append --boot-timeout'
 
 	case $1 in
 	doctor|info|ls)	echo '--json --help' ;;
 	run)		echo "--record --verify $machine --quiet --help" ;;
-	replay)		echo '--verify --until --console --timeout --json --quiet --help' ;;
-	verify)		echo '--timeout --json --quiet --help' ;;
+	replay)		echo '--verify --until --console --accel --timeout --json --quiet --help' ;;
+	verify)		echo '--accel --timeout --json --quiet --help' ;;
 	dump)		echo '--cpu --kind --subsys --match --from --to --json --help' ;;
 	export)		echo '--perfetto --from --to --help' ;;
 	enable)		echo '--subsys --comm --cgroup --port --when --then --rate --keep --budget
 				--no-flight --help' ;;
 	status|subsys)	echo '--json --help' ;;
 	save)		echo '--last --note --help' ;;
-	gdb)		echo '--at --help' ;;
+	gdb)		echo '--at --accel --help' ;;
 	vm-start)	echo "$machine" ;;
 	*)		echo '--help' ;;
 	esac
 }
 
+# not compgen -W, which expands its words
 _krrctl_words()
 {
-	mapfile -t COMPREPLY < <(compgen -W "$1" -- "${COMP_WORDS[COMP_CWORD]}")
+	local IFS=$' \t\n' words word
+
+	COMPREPLY=()
+	read -r -d '' -a words <<<"$1"
+	for word in "${words[@]}"; do
+		[[ $word != "${COMP_WORDS[COMP_CWORD]}"* ]] || COMPREPLY+=("$word")
+	done
 }
 
 _krrctl_files()
@@ -76,14 +90,16 @@ _krrctl_argument()
 	case $2,$1 in
 	run,--cpu|vm,--cpu)
 		compopt -o nospace 2>/dev/null
-		_krrctl_words '+adx +aes +avx +avx2 +bmi1 +bmi2 +erms +f16c +fma +movbe
-				+pclmulqdq +rdrand +rdseed +smap +smep +xsave +xsaveopt'
+		_krrctl_words 'host max EPYC EPYC-Rome EPYC-Milan Haswell Broadwell Skylake-Server
+				Cascadelake-Server Icelake-Server +aes +avx2 +avx512f +fsgsbase +pcid
+				+pku +rdrand +rdseed +sha-ni +smap +smep +vaes +x2apic'
 		return ;;
 	esac
 	case $1 in
 	--accel)	_krrctl_words 'auto kvm tcg' ;;
-	--smp)		_krrctl_words '1 2 3 4 5 6 7 8' ;;
-	--mem)		_krrctl_words '512M 1G 2G 3G' ;;
+	--smp)		_krrctl_words '1 2 4 8 16 32 64' ;;
+	--mem)		_krrctl_words '512M 1G 2G 4G 8G' ;;
+	--machine)	_krrctl_words 'pc q35' ;;
 	--kind)		_krrctl_words 'stop acquire yield irq entry tsc random port mmio apic msr reg
 				iodata uread ufault uatomic virtio vbuf pageread annotate panic
 				uread4 fpu mark shared epoch keep' ;;

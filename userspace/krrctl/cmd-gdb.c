@@ -18,20 +18,24 @@
 #include "krrctl/position.h"
 #include "lib/util.h"
 #include "vmm/options.h"
+#include "vmm/replay-accel.h"
 
 #define MAX_ARGS	64
 
 extern const char gdb_unwind_py[], gdb_unwind_py_end[];	/* gdb-unwind.S */
 
 static const char usage[] =
-	"usage: krrctl gdb [--at POSITION] RECORDING [-- GDB-ARGUMENTS]\n"
+	"usage: krrctl gdb [--at POSITION] [--accel A] RECORDING [-- GDB-ARGUMENTS]\n"
 	"\n"
 	"Replays under gdb, paused at the start, or where the event at POSITION is about\n"
 	"to be taken.  \"continue\" lets the replay go on.  KRR_GDB names another gdb.\n"
+	"\n"
+	"  --accel A      auto, kvm or tcg (auto: kvm if it can replay this recording)\n"
 	"\n" KRR_POSITION_HELP;
 
 static const struct option options[] = {
 	{ "at", required_argument, NULL, 'a' },
+	{ "accel", required_argument, NULL, 'A' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -125,16 +129,20 @@ static uint32_t cpu_at(const struct krr_recording *rec, uint64_t at)
 	return ev.cpu;
 }
 
-static int debug(const struct krr_recording *rec, uint64_t at, char **extra)
+static int debug(const struct krr_recording *rec, const struct krr_replay_how *how, uint64_t at,
+		 char **extra)
 {
 	uint32_t cpu = cpu_at(rec, at);
 	struct krr_replay rp;
 	int err, status;
 	pid_t pid;
 
-	err = krr_replay_start(rec, true, &rp);
+	err = krr_replay_start(rec, how, &rp);
 	if (!err && at)
 		err = krr_replay_until(&rp, at);
+	if (err == -ETIMEDOUT)
+		report_hang(&rp, "made no progress any more");
+	rp.timeout_s = 0;	/* gdb may hold it for as long as it likes */
 	if (!err) {
 		pid = start_gdb(&rp, cpu, extra);
 		err = pid < 0 ? -EAGAIN : 0;
@@ -162,18 +170,24 @@ static char **cut_gdb_arguments(int *argc, char **argv)
 int cmd_gdb(int argc, char **argv)
 {
 	char **extra = cut_gdb_arguments(&argc, argv);
+	struct krr_replay_how how = { .gdb = true };
+	const char *position = "0", *accel = "auto";
 	struct krr_recording rec;
-	const char *position = "0";
 	uint64_t at = 0;
 	int opt, status;
 
 	while ((opt = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
 		if (opt == 'h')
 			return usage_help(usage);
-		if (opt != 'a')
+		if (opt == 'a')
+			position = optarg;
+		else if (opt == 'A')
+			accel = optarg;
+		else
 			return usage_error(usage);
-		position = optarg;
 	}
+	if (krr_accel_check(accel))
+		return KRR_EXIT_USAGE;
 	if (optind + 1 != argc)
 		return usage_error(usage);
 	status = krr_exit_code(krr_recording_open(argv[optind], &rec));
@@ -182,7 +196,9 @@ int cmd_gdb(int argc, char **argv)
 	if (!status)
 		status = check_vmlinux(&rec);
 	if (!status)
-		status = debug(&rec, at, extra);
+		status = krr_exit_code(krr_replay_choose(&rec, accel, &how.accel));
+	if (!status)
+		status = debug(&rec, &how, at, extra);
 	krr_recording_close(&rec);
 	return status;
 }

@@ -5,8 +5,14 @@
 
 #include "krrctl/krrctl.h"
 #include "lib/util.h"
+#include "vmm/options.h"
 
-#define TIMEOUT_S 30
+#define COMMON_USAGE							\
+	"  --accel A      auto, kvm or tcg (auto: kvm if it can replay this recording)\n" \
+	"  --timeout S    give up after S seconds without progress (30, or 600 for what was\n" \
+	"                 recorded under KVM and is replayed under TCG; 0: never)\n" \
+	"  --json         result as JSON\n"				\
+	"  --quiet        no progress\n"
 
 static const char replay_usage[] =
 	"usage: krrctl replay [OPTIONS] RECORDING\n"
@@ -14,9 +20,7 @@ static const char replay_usage[] =
 	"  --verify       compare memory and console at the end, as krrctl verify does\n"
 	"  --until P      only up to position P, e.g. 'net.reset#3'; see krrctl gdb --help\n"
 	"  --console      print what the replayed kernel printed on its console\n"
-	"  --timeout S    give up after S seconds without progress (30; 0: never)\n"
-	"  --json         result as JSON\n"
-	"  --quiet        no progress\n";
+	COMMON_USAGE;
 
 static const char verify_usage[] =
 	"usage: krrctl verify [OPTIONS] RECORDING\n"
@@ -24,14 +28,13 @@ static const char verify_usage[] =
 	"Replays and compares guest memory, and what the guest printed on its console,\n"
 	"with the end of the recording.\n"
 	"\n"
-	"  --timeout S    give up after S seconds without progress (30; 0: never)\n"
-	"  --json         result as JSON\n"
-	"  --quiet        no progress\n";
+	COMMON_USAGE;
 
 static const struct option options[] = {
 	{ "verify", no_argument, NULL, 'v' },
 	{ "until", required_argument, NULL, 'u' },
 	{ "console", no_argument, NULL, 'c' },
+	{ "accel", required_argument, NULL, 'a' },
 	{ "timeout", required_argument, NULL, 't' },
 	{ "json", no_argument, NULL, 'j' },
 	{ "quiet", no_argument, NULL, 'q' },
@@ -55,6 +58,9 @@ static int run(int argc, char **argv, const char *usage, struct replay_options *
 		case 'c':
 			o->console = true;
 			break;
+		case 'a':
+			o->accel = optarg;
+			break;
 		case 't':
 			if (krr_parse_u64(optarg, &seconds) || seconds > 1000000)
 				return usage_error(usage);
@@ -72,6 +78,8 @@ static int run(int argc, char **argv, const char *usage, struct replay_options *
 			return usage_error(usage);
 		}
 	}
+	if (krr_accel_check(o->accel))
+		return KRR_EXIT_USAGE;
 	if (optind + 1 != argc || !krr_name_ok(argv[optind]) || (o->until && o->verify))
 		return usage_error(usage);
 	return replay_run(argv[optind], o);
@@ -79,14 +87,16 @@ static int run(int argc, char **argv, const char *usage, struct replay_options *
 
 int cmd_replay(int argc, char **argv)
 {
-	struct replay_options o = { .timeout_s = TIMEOUT_S };
+	struct replay_options o = { .accel = "auto", .timeout_s = REPLAY_TIMEOUT_AUTO };
 
 	return run(argc, argv, replay_usage, &o);
 }
 
 int cmd_verify(int argc, char **argv)
 {
-	struct replay_options o = { .timeout_s = TIMEOUT_S, .verify = true };
+	struct replay_options o = {
+		.accel = "auto", .timeout_s = REPLAY_TIMEOUT_AUTO, .verify = true,
+	};
 
 	return run(argc, argv, verify_usage, &o);
 }

@@ -181,7 +181,9 @@ static int run(struct run *r)
 	krr_link_close(r->link);
 	krr_vm_destroy(&r->vm);
 	if (r->verify && o.count && !o.err) {
-		struct replay_options opts = { .timeout_s = 30, .verify = true };
+		struct replay_options opts = {
+			.accel = "auto", .timeout_s = REPLAY_TIMEOUT_AUTO, .verify = true,
+		};
 		int verified = replay_run(o.name, &opts);
 
 		return verified ? verified : status;

@@ -45,7 +45,10 @@ int session_exec(struct krr_link *link, struct krr_vm *vm, struct krr_recorder *
 		 const char *record, char *const argv[], int *status);
 
 /* replay-run.c: a replay from start to end, with a report */
+#define REPLAY_TIMEOUT_AUTO (~0u)	/* krr_replay_timeout() */
+
 struct replay_options {
+	const char *accel;	/* "auto", "kvm" or "tcg" */
 	unsigned int timeout_s;
 	bool verify, json, console;
 	const char *until;	/* a position, or NULL: the end */

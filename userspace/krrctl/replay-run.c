@@ -9,6 +9,7 @@
 #include "krrctl/position.h"
 #include "lib/util.h"
 #include "vmm/options.h"
+#include "vmm/replay-accel.h"
 
 #define POLL_MS		2
 #define SHOW_NS		200000000ull
@@ -63,6 +64,7 @@ static int compare_memory(struct krr_replay *rp, struct replay_verdict *v)
 	if (err)
 		return err;
 	err = krr_ram_open_at(rp->rec->dirfd, "end.ram", false, &end);
+	krr_ram_split(&end, rp->ram.low);
 	if (!err)
 		err = krr_ram_use(&end, rp->rec->m.hdr_gpa);
 	if (!err)
@@ -147,9 +149,9 @@ static void print_text(struct krr_replay *rp, const struct replay_verdict *v)
 	__free_ptr char *vmlinux = krr_artifact_path(KRR_VMLINUX);
 	struct krr_symbols *syms = NULL;
 
-	printf("%s: replayed %" PRIu64 " events in %.2f s (recorded in %.2f s), %s\n",
-	       rp->rec->name, v->events, v->seconds, (double)m->duration_ms / 1000,
-	       replay_state_name(v->state));
+	printf("%s: replayed %" PRIu64 " events in %.2f s under %s (recorded in %.2f s under %s), "
+	       "%s\n", rp->rec->name, v->events, v->seconds, rp->machine.accel,
+	       (double)m->duration_ms / 1000, m->accel, replay_state_name(v->state));
 	if (m->stop_reason && strcmp(m->stop_reason, krr_stop_name(KRR_STOP_REQUEST)))
 		print_end(rp);
 	fflush(stdout);
@@ -182,7 +184,8 @@ static int replay(struct krr_replay *rp, const struct replay_options *opts)
 	struct replay_verdict v = { 0 };
 	int err;
 
-	rp->timeout_s = opts->timeout_s;
+	if (opts->timeout_s != REPLAY_TIMEOUT_AUTO)
+		rp->timeout_s = opts->timeout_s;
 	err = krr_replay_go(rp);
 	if (!err)
 		err = wait_for_end(rp, &v, !opts->json && !krr_quiet && isatty(2));
@@ -203,10 +206,15 @@ static int replay(struct krr_replay *rp, const struct replay_options *opts)
 }
 
 /* Up to a position only. */
-static int replay_until(struct krr_replay *rp, uint64_t event)
+static int replay_until(struct krr_replay *rp, const struct replay_options *opts, uint64_t event)
 {
-	int err = krr_replay_until(rp, event);
+	int err;
 
+	if (opts->timeout_s != REPLAY_TIMEOUT_AUTO)
+		rp->timeout_s = opts->timeout_s;
+	err = krr_replay_until(rp, event);
+	if (err == -ETIMEDOUT)
+		report_hang(rp, "made no progress any more");
 	if (err)
 		return err;
 	if (krr_load(&rp->ram.hdr->state) == KRR_ST_DIVERGED) {
@@ -222,6 +230,7 @@ static int replay_until(struct krr_replay *rp, uint64_t event)
 
 static int start(const struct krr_recording *rec, const struct replay_options *opts)
 {
+	struct krr_replay_how how = { 0 };
 	struct krr_replay rp;
 	uint64_t until = 0;
 	int err = 0;
@@ -230,9 +239,12 @@ static int start(const struct krr_recording *rec, const struct replay_options *o
 		err = position_find(rec, opts->until, &until);
 	if (err)
 		return err;
-	err = krr_replay_start(rec, false, &rp);
+	err = krr_replay_choose(rec, opts->accel, &how.accel);
+	if (err)
+		return err;
+	err = krr_replay_start(rec, &how, &rp);
 	if (!err)
-		err = opts->until ? replay_until(&rp, until) : replay(&rp, opts);
+		err = opts->until ? replay_until(&rp, opts, until) : replay(&rp, opts);
 	krr_replay_end(&rp);
 	return err;
 }

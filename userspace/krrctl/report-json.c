@@ -78,8 +78,10 @@ void report_json(struct krr_replay *rp, const struct replay_verdict *v)
 	const struct krr_hdr *h = rp->ram.hdr;
 	__free_ptr char *message = krr_printable(h->message, sizeof(h->message));
 	struct krr_diverged d = h->diverged;
-	json_t *root = json_pack("{s:s,s:s,s:I,s:I,s:f,s:f}", "recording", rp->rec->name,
+	json_t *root = json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:f,s:f}", "recording", rp->rec->name,
 				 "result", replay_state_name(v->state),
+				 "accel", rp->machine.accel, "recorded_accel", rp->rec->m.accel,
+				 "qemu_version", rp->vm.qemu_version,
 				 "events", (json_int_t)v->events,
 				 "bytes", (json_int_t)krr_replay_consumed(rp),
 				 "seconds", v->seconds,

@@ -169,6 +169,8 @@ void report_hang(struct krr_replay *rp, const char *what)
 		print_registers(rp);
 	else
 		krr_vm_explain(&rp->vm);
+	if (!strcmp(rp->machine.accel, "kvm"))
+		fprintf(stderr, "  it ran under KVM: does it with --accel tcg?\n");
 	fprintf(stderr, "  to look inside: krrctl gdb %s --at %" PRIu64 "\n", rp->rec->name,
 		events);
 }

@@ -17,6 +17,7 @@
 #define KRR_MANIFEST_VERSION 1
 #define KRR_KEPT	"kept"	/* stop_reason: it ends where an epoch does, without STOP */
 #define KRR_MORE_DISKS	4	/* besides the root disk */
+#define KRR_MAX_MEM	(64ull << 30)
 
 /* X(NAME, file): what the manifest has checksums of. */
 #define KRR_FILES(X)				\
@@ -46,6 +47,8 @@ struct krr_manifest {
 	/* machine */
 	char *qemu_version;
 	char *machine, *cpu, *accel;
+	char *cpu_features;	/* what the guest saw, words; NULL: those of @cpu's model */
+	char *cpu_replay;	/* the CPU that a replay on TCG needs; NULL: @cpu */
 	uint64_t smp, mem, disk_bytes;
 	uint64_t more_disks[KRR_MORE_DISKS];	/* bytes of each, up to the first 0 */
 	bool net, balloon;

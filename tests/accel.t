@@ -1,0 +1,44 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# accel.t - a replay has an accelerator of its own; what cannot be done is told
+. "$(dirname "$0")/lib.sh"
+plan 18
+
+s=$KRR_STORE
+
+# the good recording under the name "bad", of another CPU
+of_cpu() {
+	rm -rf "${s:?}/bad"
+	cp -r --sparse=always "$s/good" "$s/bad"
+	sed -i 's/"cpu": *"[^"]*"/"cpu": "'"$1"'"/' "$s/bad/manifest.json"
+}
+
+ok "a recording" "$krrctl" run --accel "$accel" --smp 2 --record good -- /tests/pipe 0.2 ||
+	skip_rest "no recording could be made"
+ok "says under what it was made" "$krrctl" info good
+says ", $accel" "by name"
+ok "verified under TCG" "$krrctl" verify --accel tcg good
+says "under tcg (recorded in" "as the result says"
+ok "and as JSON" "$krrctl" replay --accel tcg --json good
+says '"accel": "tcg"' "by a member"
+ok "verified under what serves best" "$krrctl" verify good
+best=$(sed -n 's/.* s under \([a-z]*\) (recorded.*/\1/p' "$last")
+exits "$([ "$best" = kvm ] && echo 0 || echo 3)" "and under KVM, if that is KVM" \
+	"$krrctl" verify --accel kvm good
+case $best in
+kvm)	says "under kvm (recorded in" "as the result says" ;;
+*)	says "try --accel tcg" "or what to try is told" ;;
+esac
+ok "a position, under TCG" "$krrctl" replay --accel tcg --until 10 good
+
+# AVX-512 is in no TCG, and in few processors
+of_cpu Icelake-Server-v1
+exits 3 "a CPU that TCG cannot imitate" "$krrctl" replay --accel tcg bad
+says "avx512f" "by the features that it lacks"
+says "--accel kvm" "and what to try"
+of_cpu NoSuchModel-v1
+exits 3 "a CPU that QEMU does not know" "$krrctl" replay bad
+says "NoSuchModel-v1" "by QEMU's own words"
+
+exits 2 "an accelerator that there is not" "$krrctl" replay --accel xen good
+exits 2 "for gdb" "$krrctl" gdb --accel tcg,thread=multi good
