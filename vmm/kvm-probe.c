@@ -11,6 +11,7 @@
 
 #include "lib/util.h"
 #include "vmm/kvm-probe.h"
+#include "vmm/runtime.h"
 #include "vmm/vm.h"
 
 #define PROBE_MS	8000u
@@ -77,14 +78,6 @@ bool krr_kvm_probe(const char *kernel, char **why)
 	return boot(kernel, why);
 }
 
-/* Freed by free(). */
-static char *verdict_path(const char *file)
-{
-	__free_ptr char *base = krr_runtime_dir();
-
-	return krr_strf("%s/%s", base, file);
-}
-
 /* What a verdict is about: after a reboot it is void. Freed by free(). */
 static char *verdict_key(const char *of)
 {
@@ -105,11 +98,12 @@ static char *verdict_key(const char *of)
  */
 int krr_kvm_remembered(const char *file, const char *of, char **why)
 {
-	__free_ptr char *path = verdict_path(file), *key = verdict_key(of);
-	__free_ptr char *text = krr_read_file_at(AT_FDCWD, path, 4096);
+	__close_fd int base = krr_runtime_make();
+	__free_ptr char *key = verdict_key(of), *text = NULL;
 	const char *p;
 
 	*why = NULL;
+	text = base >= 0 ? krr_read_file_at(base, file, 4096) : NULL;
 	if (!text || strncmp(text, key, strlen(key)) || text[strlen(key)] != '\n')
 		return -ENOENT;
 	p = text + strlen(key) + 1;
@@ -125,11 +119,12 @@ int krr_kvm_remembered(const char *file, const char *of, char **why)
  */
 void krr_kvm_remember(const char *file, const char *of, bool ok, const char *why)
 {
-	__free_ptr char *base = krr_runtime_dir(), *path = verdict_path(file), *key = verdict_key(of);
-	FILE *f = krr_private_dir(base) ? NULL : fopen(path, "we");
+	__close_fd int base = krr_runtime_make(), fd = -1;
+	__free_ptr char *key = verdict_key(of);
 
-	if (!f)
-		return;
-	fprintf(f, "%s\n%d %s", key, ok, why);
-	fclose(f);
+	if (base >= 0)
+		fd = openat(base, file, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK |
+			    O_CLOEXEC, 0600);
+	if (fd >= 0)
+		dprintf(fd, "%s\n%d %s", key, ok, why);
 }

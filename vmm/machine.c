@@ -21,9 +21,20 @@
 #include "vmm/cpu.h"
 #include "vmm/machine.h"
 
-#define MACHINE	"pc-i440fx-7.2"
 #define CPU	"Nehalem-v1"
 #define LEAST_QEMU "7.2"
+
+/*
+ * Types of machines.  @low_ram is below the PCI hole; @extra leaves out what does DMA
+ * without virtio.  The first is the default.
+ */
+static const struct machine_type {
+	const char *word, *prefix, *type, *extra;
+	uint64_t low_ram;
+} machine_types[] = {
+	{ "pc", "pc-i440fx", "pc-i440fx-7.2", "", 3ull << 30 },
+	{ "q35", "pc-q35", "pc-q35-7.2", ",sata=off", 2ull << 30 },
+};
 
 /* Paravirtual clocks and the like are inputs that do not pass a hook. */
 #define NO_KVM_FEATURES							\
@@ -48,7 +59,7 @@ void krr_machine_defaults(struct krr_machine *m)
 	memset(m, 0, sizeof(*m));
 	m->qemu = krr_strf("%s", qemu && *qemu ? qemu : "qemu-system-x86_64");
 	m->accel = krr_strf("tcg");
-	m->machine = krr_strf(MACHINE);
+	m->machine = krr_strf("%s", machine_types[0].type);
 	m->cpu = krr_strf(CPU);
 	m->smp = 1;
 	m->mem = KRR_DEFAULT_MEM;
@@ -142,6 +153,53 @@ static int check_share(const struct krr_machine *m)
 }
 
 /**
+ * krr_machine_set_type() - choose a type of machine
+ * @m: machine
+ * @word: "pc" or "q35"
+ *
+ * Return: 0 or -EINVAL (said on stderr).
+ */
+int krr_machine_set_type(struct krr_machine *m, const char *word)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(machine_types); i++) {
+		if (strcmp(word, machine_types[i].word))
+			continue;
+		krr_set_text(&m->machine, machine_types[i].type);
+		return 0;
+	}
+	krr_err("--machine \"%s\": expected pc or q35; without --machine it is pc", word);
+	return -EINVAL;
+}
+
+/* What a manifest names may be none of ours; QEMU has the last word then. */
+static const struct machine_type *find_type(const char *machine)
+{
+	size_t i;
+
+	for (i = 1; i < ARRAY_SIZE(machine_types); i++)
+		if (!strncmp(machine, machine_types[i].prefix, strlen(machine_types[i].prefix)))
+			return &machine_types[i];
+	return &machine_types[0];
+}
+
+/**
+ * krr_machine_low_ram() - how much of RAM is below the PCI hole
+ * @machine: QEMU's type, as pc-q35-7.2; not trusted
+ * @mem: bytes of RAM
+ *
+ * QEMU's own limit depends on the size of RAM and on its version, so it is told this one
+ * (max-ram-below-4g).
+ */
+uint64_t krr_machine_low_ram(const char *machine, uint64_t mem)
+{
+	uint64_t low = find_type(machine)->low_ram;
+
+	return mem < low ? mem : low;
+}
+
+/**
  * krr_machine_check() - can this machine be made?
  * @m: machine; sizes of disks are set from their images
  *
@@ -157,8 +215,8 @@ int krr_machine_check(struct krr_machine *m)
 		return -EOPNOTSUPP;
 	}
 	if (m->mem > KRR_MAX_MEM || m->mem < 64u << 20 || m->mem & ((1u << 20) - 1)) {
-		krr_err("%" PRIu64 " bytes of guest RAM: krr takes whole MiB, 64M up to 3G "
-			"(above, RAM would not be one piece)", m->mem);
+		krr_err("%" PRIu64 " bytes of guest RAM: krr takes whole MiB, 64M to %lluG; try "
+			"--mem 512M", m->mem, KRR_MAX_MEM >> 30);
 		return -EOPNOTSUPP;
 	}
 	err = check_path("kernel", m->kernel);
@@ -233,11 +291,14 @@ static void add_opt(struct krr_argv *a, const char *opt, const char *value)
 static void add_board(const struct krr_machine *m, const struct krr_machine_io *io,
 		      struct krr_argv *a)
 {
+	const struct machine_type *type = find_type(m->machine);
+
 	add_opt(a, "-nodefaults", "-no-user-config");
 	add_opt(a, "-display", "none");
 	add(a, "-no-reboot");
 	add(a, "-machine");
-	add(a, "%s,hpet=off,vmport=off,memory-backend=ram", m->machine);
+	add(a, "%s,hpet=off,vmport=off,memory-backend=ram,max-ram-below-4g=%" PRIu64 "%s",
+	    m->machine, type->low_ram, type->extra);
 	add(a, "-object");
 	add(a, "memory-backend-file,id=ram,size=%" PRIu64 ",share=on,mem-path=%s", m->mem, io->ram);
 	add(a, "-m");

@@ -11,7 +11,6 @@
 
 #include "lib/manifest.h"
 
-#define KRR_MAX_MEM		(3ull << 30)	/* below it, file offset == gpa */
 #define KRR_DEFAULT_MEM		(512ull << 20)
 #define KRR_DEFAULT_BOOT_S	120u
 #define KRR_DEFAULT_RING	"64M"
@@ -51,6 +50,8 @@ struct krr_argv {
 
 void krr_machine_defaults(struct krr_machine *m);
 uint64_t krr_host_tsc_khz(void);
+int krr_machine_set_type(struct krr_machine *m, const char *word);
+uint64_t krr_machine_low_ram(const char *machine, uint64_t mem);
 int krr_machine_check(struct krr_machine *m);
 int krr_machine_from_manifest(struct krr_machine *m, const struct krr_manifest *man);
 void krr_machine_to_manifest(const struct krr_machine *m, struct krr_manifest *man);

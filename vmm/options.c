@@ -10,10 +10,10 @@
 #include "vmm/cpu.h"
 #include "vmm/kvm-probe.h"
 #include "vmm/options.h"
-#include "vmm/vm.h"
+#include "vmm/runtime.h"
 
 #define DAY_S 86400u
-#define PROBE_FILE ".kvm-probe"
+#define PROBE_FILE ".kvm-probe"	/* in the runtime directory */
 
 static const struct {
 	const char *env, *path;
@@ -143,6 +143,8 @@ int krr_machine_option(struct krr_machine *m, int opt, const char *arg)
 		return number("--smp", arg, &m->smp);
 	case KRR_OPT_MEM:
 		return number("--mem", arg, &m->mem);
+	case KRR_OPT_MACHINE:
+		return krr_machine_set_type(m, arg);
 	case KRR_OPT_ACCEL:
 		return accel(m, arg);
 	case KRR_OPT_CPU:

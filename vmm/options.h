@@ -9,7 +9,8 @@
 
 #define KRR_MACHINE_USAGE						\
 	"  --smp N            CPUs, 1 to 8 (1)\n"			\
-	"  --mem M            RAM, up to 3G (512M)\n"			\
+	"  --mem M            RAM, 64M to 64G (512M)\n"		\
+	"  --machine T        pc or q35 (pc)\n"			\
 	"  --accel A          auto, kvm or tcg (auto: kvm if it really works)\n" \
 	"  --cpu +F[,+F...]   CPU features besides those of the default model\n" \
 	"  --kernel BZIMAGE   guest kernel (build/kernel/bzImage)\n"	\
@@ -26,6 +27,7 @@
 enum {
 	KRR_OPT_SMP = 1000,
 	KRR_OPT_MEM,
+	KRR_OPT_MACHINE,
 	KRR_OPT_ACCEL,
 	KRR_OPT_CPU,
 	KRR_OPT_KERNEL,
@@ -43,6 +45,7 @@ enum {
 #define KRR_MACHINE_OPTIONS						\
 	{ "smp", required_argument, NULL, KRR_OPT_SMP },		\
 	{ "mem", required_argument, NULL, KRR_OPT_MEM },		\
+	{ "machine", required_argument, NULL, KRR_OPT_MACHINE },	\
 	{ "accel", required_argument, NULL, KRR_OPT_ACCEL },		\
 	{ "cpu", required_argument, NULL, KRR_OPT_CPU },		\
 	{ "kernel", required_argument, NULL, KRR_OPT_KERNEL },		\

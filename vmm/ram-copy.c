@@ -133,11 +133,5 @@ void krr_ram_copy_free(struct krr_ram_copy *c)
 /** krr_pages_to_spare() - pages that the host has memory for: half of what is available */
 uint64_t krr_pages_to_spare(void)
 {
-	__free_ptr char *text = krr_read_file_at(AT_FDCWD, "/proc/meminfo", 65536);
-	const char *line = text ? strstr(text, "MemAvailable:") : NULL;
-	unsigned long long kib = 0;
-
-	if (line)
-		sscanf(line, "MemAvailable: %llu kB", &kib);
-	return kib * 1024 / KRR_BLOCK / 2;
+	return krr_meminfo("MemAvailable:") / KRR_BLOCK / 2;
 }

@@ -31,7 +31,7 @@ int krr_ram_open_at(int dirfd, const char *name, bool writable, struct krr_ram *
 		krr_ram_close(ram);
 		return -EBADMSG;
 	}
-	ram->size = (uint64_t)st.st_size;
+	ram->size = ram->low = (uint64_t)st.st_size;
 	ram->map = mmap(NULL, ram->size, PROT_READ | (writable ? PROT_WRITE : 0),
 			writable ? MAP_SHARED : MAP_PRIVATE, ram->fd, 0);
 	if (ram->map == MAP_FAILED) {
@@ -49,22 +49,64 @@ int krr_ram_open(const char *path, bool writable, struct krr_ram *ram)
 }
 
 /**
- * krr_ram_use() - take the header at a known place
+ * krr_ram_split() - say how much of RAM is below the PCI hole
  * @ram: mapped
- * @at: offset
+ * @low: bytes, krr_machine_low_ram(); the rest begins at gpa KRR_HIGH_RAM
+ */
+void krr_ram_split(struct krr_ram *ram, uint64_t low)
+{
+	ram->low = low < ram->size ? low : ram->size;
+}
+
+/**
+ * krr_ram_gpa() - guest physical address of a byte of the file
+ * @ram: mapped
+ * @at: offset, below ram->size
+ */
+uint64_t krr_ram_gpa(const struct krr_ram *ram, uint64_t at)
+{
+	return at < ram->low ? at : at - ram->low + KRR_HIGH_RAM;
+}
+
+/** krr_ram_end() - the gpa after the last byte of RAM */
+uint64_t krr_ram_end(const struct krr_ram *ram)
+{
+	return ram->size > ram->low ? krr_ram_gpa(ram, ram->size) : ram->size;
+}
+
+/**
+ * krr_ram_at() - bytes of RAM by their guest physical address
+ * @ram: mapped
+ * @gpa: of the first; not trusted
+ * @len: how many
+ *
+ * Return: where they are mapped, or NULL unless all of them are in one piece of RAM.
+ */
+uint8_t *krr_ram_at(const struct krr_ram *ram, uint64_t gpa, uint64_t len)
+{
+	uint64_t base = gpa < KRR_HIGH_RAM ? 0 : KRR_HIGH_RAM;
+	uint64_t piece = base ? ram->size - ram->low : ram->low;
+
+	if (len > piece || gpa - base > piece - len)
+		return NULL;
+	return ram->map + (base ? ram->low : 0) + (gpa - base);
+}
+
+/**
+ * krr_ram_use() - take the header at a known place
+ * @ram: mapped, and split if its machine splits it
+ * @gpa: of the header
  *
  * Return: 0, -ENOENT when there is none, or -EPROTO when it is one that this
  * program does not know (said on stderr).
  */
-int krr_ram_use(struct krr_ram *ram, uint64_t at)
+int krr_ram_use(struct krr_ram *ram, uint64_t gpa)
 {
-	struct krr_hdr *h;
+	uint8_t *base = gpa & (PAGE - 1) ? NULL : krr_ram_at(ram, gpa, KRR_HDR_BYTES), *ring;
+	struct krr_hdr *h = (struct krr_hdr *)base;
 	uint64_t off, bytes;
 
-	if (at & (PAGE - 1) || ram->size < KRR_HDR_BYTES || at > ram->size - KRR_HDR_BYTES)
-		return -ENOENT;
-	h = (struct krr_hdr *)(ram->map + at);
-	if (memcmp(h->magic, KRR_MAGIC, KRR_MAGIC_LEN) || krr_load(&h->gpa) != at)
+	if (!h || memcmp(h->magic, KRR_MAGIC, KRR_MAGIC_LEN) || krr_load(&h->gpa) != gpa)
 		return -ENOENT;
 	if (h->version != KRR_FORMAT_VERSION || h->hdr_bytes != sizeof(*h)) {
 		krr_err("the guest kernel has krr format %u (header of %u bytes), this program %u "
@@ -74,14 +116,14 @@ int krr_ram_use(struct krr_ram *ram, uint64_t at)
 	}
 	off = krr_load(&h->ring_off);
 	bytes = krr_load(&h->ring_bytes);
-	if (bytes < KRR_MIN_RING || bytes & (bytes - 1) || off < sizeof(*h) || off & 63 ||
-	    off > ram->size || at + off > ram->size || bytes > ram->size - at - off) {
+	ring = off > ram->size ? NULL : krr_ram_at(ram, gpa + off, bytes);
+	if (!ring || bytes < KRR_MIN_RING || bytes & (bytes - 1) || off < sizeof(*h) || off & 63) {
 		krr_err("the guest's krr header names a ring of %" PRIu64 " bytes at +%" PRIu64
 			", which is none", bytes, off);
 		return -EPROTO;
 	}
-	ram->hdr_at = at;
-	ram->ring = ram->map + at + off;
+	ram->hdr_at = (uint64_t)(base - ram->map);
+	ram->ring = ring;
 	ram->ring_bytes = bytes;
 	ram->hdr = h;
 	return 0;
@@ -110,7 +152,7 @@ int krr_ram_find(struct krr_ram *ram)
 		for (at = data & ~(off_t)(PAGE - 1); at < hole; at += PAGE) {
 			if (memcmp(ram->map + at, KRR_MAGIC, KRR_MAGIC_LEN))
 				continue;
-			err = krr_ram_use(ram, (uint64_t)at);
+			err = krr_ram_use(ram, krr_ram_gpa(ram, (uint64_t)at));
 			if (err != -ENOENT)
 				return err;
 		}

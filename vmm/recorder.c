@@ -101,7 +101,7 @@ static void fill_manifest(struct krr_recorder *r)
 	m->qemu_version = krr_strf("%s", r->vm->qemu_version);
 	m->qemu_argv = krr_strf("%s", r->vm->argv);
 	krr_machine_to_manifest(r->machine, m);
-	m->hdr_gpa = r->ram.hdr_at;
+	m->hdr_gpa = krr_ram_gpa(&r->ram, r->ram.hdr_at);
 	m->ring_base = r->drain.base;
 	m->generation = h->generation;
 	m->ram_path = krr_strf("%s", r->vm->ram);
@@ -732,6 +732,7 @@ int krr_recorder_start(struct krr_vm *vm, const struct krr_machine *m, struct kr
 	r->rec.dirfd = r->rec.lockfd = r->copy.fd = -1;
 	pthread_mutex_init(&r->lock, NULL);
 	err = krr_ram_open(vm->ram, true, &r->ram);
+	krr_ram_split(&r->ram, krr_machine_low_ram(m->machine, m->mem));
 	if (!err)
 		err = krr_qmp_connect(vm->rec, 10000, &r->qmp);
 	if (err) {

@@ -57,6 +57,7 @@ static int prepare_ram(struct krr_replay *rp)
 		err = krr_ram_open(rp->vm.ram, true, &rp->ram);
 	if (err)
 		return err;
+	krr_ram_split(&rp->ram, krr_machine_low_ram(rp->machine.machine, rp->machine.mem));
 	err = krr_ram_use(&rp->ram, rp->rec->m.hdr_gpa);
 	if (!err && rp->ram.hdr->state != KRR_ST_PARKED_START &&
 	    rp->ram.hdr->state != KRR_ST_PARKED_EPOCH)

@@ -6,6 +6,7 @@
 
 #include "lib/util.h"
 #include "vmm/flight.h"
+#include "vmm/machine.h"
 #include "vmm/salvage.h"
 #include "vmm/vm.h"
 
@@ -62,6 +63,7 @@ static void drain_rest(struct krr_recording *rec, struct krr_drain *dr, struct k
 {
 	if (!rec->m.ram_path || krr_ram_open(rec->m.ram_path, true, ram))
 		return;
+	krr_ram_split(ram, krr_machine_low_ram(rec->m.machine, rec->m.mem));
 	if (krr_ram_use(ram, rec->m.hdr_gpa) || ram->hdr->generation < rec->m.generation) {
 		krr_ram_close(ram);
 		return;

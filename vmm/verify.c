@@ -26,6 +26,7 @@
 
 struct memory {
 	const struct krr_ram *ram;
+	uint64_t end;		/* of physical addresses that may be RAM; bitmaps go up to it */
 	struct krr_layout l;
 	uint8_t *vmalloc;	/* bitmap of pages that are mapped there */
 	uint8_t *walked[TABLE_LEVELS];	/* bitmaps of page tables, by level */
@@ -59,10 +60,11 @@ bool krr_class_tolerated(enum krr_class c)
 
 static uint64_t read_phys(const struct memory *m, uint64_t pa, unsigned int len)
 {
+	const uint8_t *at = krr_ram_at(m->ram, pa, len);
 	uint64_t v = 0;
 
-	if (len <= m->ram->size && pa <= m->ram->size - len)
-		memcpy(&v, m->ram->map + pa, len);
+	if (at)
+		memcpy(&v, at, len);
 	return v;
 }
 
@@ -99,7 +101,7 @@ static uint64_t read_virt(const struct memory *m, uint64_t va, unsigned int len)
 
 static uint8_t *new_bitmap(const struct memory *m)
 {
-	return calloc(m->ram->size / PAGE / 8 + 1, 1);
+	return calloc(m->end / PAGE / 8 + 1, 1);
 }
 
 /* Return: was it set? */
@@ -120,10 +122,10 @@ static bool page_bit(const uint8_t *bitmap, uint64_t pa)
 /* A mapping of 2 MiB or 1 GiB, the address a multiple of that. */
 static void mark_large(struct memory *m, uint64_t pa, uint64_t bytes)
 {
-	if (pa >= m->ram->size)
+	if (pa >= m->end)
 		return;
-	if (bytes > m->ram->size - pa)
-		bytes = m->ram->size - pa;
+	if (bytes > m->end - pa)
+		bytes = m->end - pa;
 	memset(m->vmalloc + pa / PAGE / 8, 0xff, (bytes + PAGE * 8 - 1) / PAGE / 8);
 }
 
@@ -133,7 +135,7 @@ static void mark_table(struct memory *m, uint64_t table, int shift)
 	uint64_t e, pa;
 	unsigned int i;
 
-	if (table >= m->ram->size || set_page_bit(m->walked[(shift - 12) / 9], table))
+	if (table >= m->end || set_page_bit(m->walked[(shift - 12) / 9], table))
 		return;
 	for (i = 0; i < 512; i++) {
 		e = read_phys(m, table + i * 8, 8);
@@ -144,7 +146,7 @@ static void mark_table(struct memory *m, uint64_t table, int shift)
 			mark_large(m, pa, 1ull << shift);
 		else if (shift > 12)
 			mark_table(m, e & PTE_ADDR, shift - 9);
-		else if (pa < m->ram->size)
+		else if (pa < m->end)
 			set_page_bit(m->vmalloc, pa);
 	}
 }
@@ -376,9 +378,11 @@ static void inert_bytes(const struct memory *m, uint64_t pa, bool *inert)
 
 static uint64_t word_at(const struct krr_ram *ram, uint64_t pa)
 {
-	uint64_t v;
+	const uint8_t *at = krr_ram_at(ram, pa & ~7ull, sizeof(uint64_t));
+	uint64_t v = 0;
 
-	memcpy(&v, ram->map + (pa & ~7ull), sizeof(v));
+	if (at)
+		memcpy(&v, at, sizeof(v));
 	return v;
 }
 
@@ -412,9 +416,10 @@ static void note(struct krr_verify *v, const struct memory *m, const struct krr_
 }
 
 static void compare_page(struct krr_verify *v, const struct memory *m,
-			 const struct krr_ram *replayed, uint64_t pa)
+			 const struct krr_ram *replayed, uint64_t at)
 {
-	const uint8_t *a = m->ram->map + pa, *b = replayed->map + pa;
+	const uint8_t *a = m->ram->map + at, *b = replayed->map + at;
+	uint64_t pa = krr_ram_gpa(m->ram, at);
 	enum krr_class c = classify(m, pa);
 	uint64_t cache = c == KRR_CLASS_SLAB ? slab_cache(m, pa) : 0, first = 0;
 	uint32_t bad = 0, fpu = 0, device = 0, i;
@@ -468,6 +473,16 @@ static int make_maps(struct memory *m)
 	return -ENOMEM;
 }
 
+/* Is the page at this offset of the file the recorder's own? */
+static bool is_recorders(const struct krr_ram *ram, uint64_t at)
+{
+	uint64_t ring = (uint64_t)(ram->ring - ram->map);
+
+	return between(at, ram->hdr_at, ram->hdr_at + KRR_HDR_BYTES) ||
+	       between(at, ring, ring + ram->ring_bytes) ||
+	       between(krr_ram_gpa(ram, at), ram->hdr->recorder_start, ram->hdr->recorder_end);
+}
+
 /**
  * krr_verify() - compare two images of guest RAM
  * @recorded: at the end of the recording, header found
@@ -479,28 +494,23 @@ static int make_maps(struct memory *m)
 int krr_verify(const struct krr_ram *recorded, const struct krr_ram *replayed,
 	       struct krr_verify *v)
 {
-	struct memory m = { .ram = recorded };
-	uint64_t pa, start, end;
+	struct memory m = { .ram = recorded, .end = krr_ram_end(recorded) };
+	uint64_t at;
 
 	memset(v, 0, sizeof(*v));
-	if (!recorded->hdr || recorded->size != replayed->size)
+	if (!recorded->hdr || recorded->size != replayed->size || recorded->low != replayed->low)
 		return -EBADMSG;
 	m.l = recorded->hdr->layout;
-	start = recorded->hdr->recorder_start;
-	end = recorded->hdr->recorder_end;
 	if (make_maps(&m))
 		return -ENOMEM;
 	mark_vmalloc(&m);
 	find_inert(&m);
-	for (pa = 0; pa + PAGE <= recorded->size; pa += PAGE) {
-		if (between(pa, start, end) ||
-		    between(pa, recorded->hdr_at, recorded->hdr_at + KRR_HDR_BYTES) ||
-		    between(pa, (uint64_t)(recorded->ring - recorded->map),
-			    (uint64_t)(recorded->ring - recorded->map) + recorded->ring_bytes))
+	for (at = 0; at + PAGE <= recorded->size; at += PAGE) {
+		if (is_recorders(recorded, at))
 			continue;
 		v->pages++;
-		if (memcmp(recorded->map + pa, replayed->map + pa, PAGE))
-			compare_page(v, &m, replayed, pa);
+		if (memcmp(recorded->map + at, replayed->map + at, PAGE))
+			compare_page(v, &m, replayed, at);
 	}
 	free_maps(&m);
 	return 0;

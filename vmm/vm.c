@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Runtime directories and QEMU processes. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -13,24 +12,16 @@
 #include <sys/un.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
+#include <linux/magic.h>
 
 #include "lib/store.h"
 #include "lib/util.h"
+#include "vmm/runtime.h"
 #include "vmm/vm.h"
 
 #define SHM "/dev/shm"
-
-/** krr_runtime_dir() - where runtime directories are, freed by free() */
-char *krr_runtime_dir(void)
-{
-	const char *dir = getenv("XDG_RUNTIME_DIR");
-
-	if (dir && *dir)
-		return krr_strf("%s/krr", dir);
-	if (!geteuid())
-		return krr_strf("/run/krr");
-	return krr_strf("/tmp/krr-%u", geteuid());
-}
+#define VM_JSON 1		/* "krr_vm" of vm.json: a directory that krr may clear up */
+#define LOCK_TRIES 50		/* of 2 ms: somebody who clears up holds it for a moment */
 
 static void set_paths(struct krr_vm *vm, const char *name)
 {
@@ -60,45 +51,105 @@ static bool has_room(const char *dir, uint64_t bytes, uint64_t *room)
 	return *room >= bytes;
 }
 
+/*
+ * A tmpfs promises room that the host may not have: then the guest, QEMU or something
+ * else on the host would be killed when RAM fills up.
+ */
+static int check_memory(const char *ram, uint64_t mem)
+{
+	uint64_t available = krr_meminfo("MemAvailable:") + krr_meminfo("SwapFree:");
+	struct statfs fs;
+
+	if (statfs(ram, &fs) < 0 || fs.f_type != TMPFS_MAGIC || available >= mem)
+		return 0;
+	krr_err("guest RAM in %s: expected %" PRIu64 " MiB of available host memory, found %" PRIu64
+		" MiB; try a smaller --mem, or end something else", ram, mem >> 20,
+		available >> 20);
+	return -ENOMEM;
+}
+
 static int place_ram(struct krr_vm *vm, uint64_t mem)
 {
 	uint64_t shm, dir;
-	int fd;
+	int fd, err;
 
 	if (has_room(SHM, mem, &shm) && !access(SHM, W_OK)) {
 		vm->ram = krr_strf(SHM "/krr-%u-%s.ram", geteuid(), vm->name);
 	} else if (has_room(vm->dir, mem, &dir)) {
 		vm->ram = krr_strf("%s/ram", vm->dir);
 	} else {
-		krr_err("%" PRIu64 " MiB are needed for guest RAM; " SHM " has %" PRIu64
-			" MiB free, %s %" PRIu64 ": free some, or take a smaller --mem",
-			mem >> 20, shm >> 20, vm->dir, dir >> 20);
+		krr_err("guest RAM: expected %" PRIu64 " MiB free in " SHM " or %s, found %" PRIu64
+			" MiB and %" PRIu64 " MiB; try a smaller --mem, or free some", mem >> 20,
+			vm->dir, shm >> 20, dir >> 20);
 		return -ENOSPC;
 	}
 	unlink(vm->ram);
 	fd = open(vm->ram, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0 || ftruncate(fd, (off_t)mem) < 0) {
-		int err = -errno;
-
+		err = -errno;
 		krr_err("cannot make %s: %s", vm->ram, strerror(errno));
 		if (fd >= 0)
 			close(fd);
 		return err;
 	}
 	close(fd);
-	return 0;
+	err = check_memory(vm->ram, mem);
+	if (err)
+		unlink(vm->ram);
+	return err;
 }
 
 static int write_json(const struct krr_vm *vm, uint64_t mem)
 {
 	__free_ptr char *path = krr_strf("%s/vm.json", vm->dir);
-	json_t *root = json_pack("{s:s,s:s,s:I,s:I,s:i}", "name", vm->name, "ram", vm->ram,
-				 "mem", (json_int_t)mem, "owner", (json_int_t)getpid(),
+	json_t *root = json_pack("{s:i,s:s,s:s,s:I,s:I,s:i}", "krr_vm", VM_JSON,
+				 "name", vm->name, "ram", vm->ram, "mem", (json_int_t)mem, "owner", (json_int_t)getpid(),
 				 "qemu", (int)vm->pid);
 	int err = json_dump_file(root, path, JSON_INDENT(2)) < 0 ? -EIO : 0;
 
 	json_decref(root);
 	return err;
+}
+
+static int vm_make_dir(const struct krr_vm *vm)
+{
+	__close_fd int base = krr_runtime_make();
+
+	return base < 0 ? base : krr_private_dir(vm->dir);
+}
+
+/* Return: is @fd still the file "lock" of the VM's directory? */
+static bool vm_is_lock(const struct krr_vm *vm, int fd)
+{
+	__close_fd int dir = krr_runtime_open_vm(vm->name);
+	struct stat mine, there;
+
+	return dir >= 0 && !fstat(fd, &mine) && !fstatat(dir, "lock", &there, AT_SYMLINK_NOFOLLOW) &&
+	       mine.st_dev == there.st_dev && mine.st_ino == there.st_ino;
+}
+
+/* A command that clears up after a dead owner holds the lock briefly, and removes it. */
+static int vm_take_lock(struct krr_vm *vm)
+{
+	__free_ptr char *path = krr_strf("%s/lock", vm->dir);
+	int i, fd, err;
+
+	for (i = 0; i < LOCK_TRIES; i++) {
+		err = vm_make_dir(vm);
+		if (err)
+			return err;
+		fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (fd >= 0 && !flock(fd, LOCK_EX | LOCK_NB) && vm_is_lock(vm, fd)) {
+			vm->lockfd = fd;
+			return 0;
+		}
+		if (fd >= 0)
+			close(fd);
+		krr_sleep_ms(2);
+	}
+	krr_err("a VM \"%s\" is running already: take another name, or krrctl vm stop %s",
+		vm->name, vm->name);
+	return -EBUSY;
 }
 
 /**
@@ -111,7 +162,6 @@ static int write_json(const struct krr_vm *vm, uint64_t mem)
  */
 int krr_vm_create(const char *name, uint64_t mem, struct krr_vm *vm)
 {
-	__free_ptr char *base = krr_runtime_dir(), *lock = NULL;
 	int err;
 
 	set_paths(vm, name);
@@ -124,21 +174,9 @@ int krr_vm_create(const char *name, uint64_t mem, struct krr_vm *vm)
 			"path", vm->control);
 		return -ENAMETOOLONG;
 	}
-	err = krr_private_dir(base);
-	if (!err)
-		err = krr_private_dir(vm->dir);
+	err = vm_take_lock(vm);
 	if (err)
 		return err;
-	lock = krr_strf("%s/lock", vm->dir);
-	vm->lockfd = open(lock, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (vm->lockfd < 0 || flock(vm->lockfd, LOCK_EX | LOCK_NB) < 0) {
-		krr_err("a VM \"%s\" is running already: take another name, or krrctl vm stop %s",
-			name, name);
-		if (vm->lockfd >= 0)
-			close(vm->lockfd);
-		vm->lockfd = -1;
-		return -EBUSY;
-	}
 	err = place_ram(vm, mem);
 	return err ? err : write_json(vm, mem);
 }
@@ -247,17 +285,6 @@ void krr_vm_kill(struct krr_vm *vm)
 	vm->pid = 0;
 }
 
-static void remove_dir(const char *name)
-{
-	__free_ptr char *base = krr_runtime_dir();
-	int fd = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	krr_remove_tree(fd, name);
-	close(fd);
-}
-
 /** krr_vm_destroy() - end QEMU, remove its directory and RAM, free */
 void krr_vm_destroy(struct krr_vm *vm)
 {
@@ -265,7 +292,7 @@ void krr_vm_destroy(struct krr_vm *vm)
 	if (vm->lockfd >= 0) {
 		if (vm->ram)
 			unlink(vm->ram);
-		remove_dir(vm->name);
+		krr_runtime_remove_vm(vm->name);
 	}
 	krr_vm_free(vm);
 }
@@ -285,79 +312,45 @@ void krr_vm_explain(const struct krr_vm *vm)
 	}
 }
 
-static char *ram_of(const char *name)
+/* Freed by free(); NULL if @name is not the directory of a VM. */
+static char *vm_ram_of(const char *name)
 {
-	__free_ptr char *base = krr_runtime_dir();
-	__free_ptr char *path = krr_strf("%s/%s/vm.json", base, name);
-	json_t *root = json_load_file(path, 0, NULL);
+	json_t *root = krr_runtime_json(name, "vm.json");
 	const char *ram = json_string_value(json_object_get(root, "ram"));
-	char *copy = ram ? krr_strf("%s", ram) : NULL;
+	bool ours = json_integer_value(json_object_get(root, "krr_vm")) == VM_JSON;
+	char *copy = ram && ours ? krr_strf("%s", ram) : NULL;
 
 	json_decref(root);
 	return copy;
 }
 
-static void sweep_one(const char *name)
+static void vm_sweep_one(const char *name)
 {
-	__free_ptr char *base = krr_runtime_dir();
-	__free_ptr char *lock = krr_strf("%s/%s/lock", base, name);
 	__free_ptr char *mine = krr_strf(SHM "/krr-%u-%s.ram", geteuid(), name);
-	__free_ptr char *ram = NULL;
-	int fd = open(lock, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	__free_ptr char *ram = vm_ram_of(name);
+	__close_fd int dir = ram ? krr_runtime_open_vm(name) : -1;
+	__close_fd int fd = dir < 0 ? -1 : openat(dir, "lock", KRR_O_READ);
 
-	if (fd < 0)
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return;
-	if (!flock(fd, LOCK_EX | LOCK_NB)) {
-		ram = ram_of(name);
-		if (ram && !strcmp(ram, mine))
-			unlink(mine);
-		remove_dir(name);
-	}
-	close(fd);
+	if (!strcmp(ram, mine))
+		unlink(mine);
+	krr_runtime_remove_vm(name);
 }
 
-/** krr_vm_sweep() - remove what VMs left whose owners were killed */
+/**
+ * krr_vm_sweep() - remove what VMs left whose owners were killed
+ *
+ * A directory without the vm.json of a VM is left alone.
+ */
 void krr_vm_sweep(void)
 {
 	char **names, **p;
 
-	if (krr_vm_list(&names) < 0)
-		return;
+	krr_runtime_list(&names);
 	for (p = names; *p; p++)
-		sweep_one(*p);
+		vm_sweep_one(*p);
 	krr_store_list_free(names);
-}
-
-/**
- * krr_vm_list() - names in the runtime directory
- * @names: result, NULL-terminated, freed by krr_store_list_free()
- *
- * Return: how many, or -errno.
- */
-int krr_vm_list(char ***names)
-{
-	__free_ptr char *base = krr_runtime_dir();
-	char **list = calloc(1, sizeof(*list));
-	struct dirent *de;
-	int n = 0;
-	DIR *dir;
-
-	if (!list)
-		abort();
-	dir = opendir(base);
-	while (dir && (de = readdir(dir))) {
-		if (!krr_name_ok(de->d_name))
-			continue;
-		list = realloc(list, ((size_t)n + 2) * sizeof(*list));
-		if (!list)
-			abort();
-		list[n++] = krr_strf("%s", de->d_name);
-		list[n] = NULL;
-	}
-	if (dir)
-		closedir(dir);
-	*names = list;
-	return n;
 }
 
 /**
@@ -369,9 +362,12 @@ int krr_vm_list(char ***names)
  */
 int krr_vm_open(const char *name, struct krr_vm *vm)
 {
+	__close_fd int dir = krr_runtime_open_vm(name);
+	struct stat st;
+
 	set_paths(vm, name);
-	if (krr_name_ok(name) && !access(vm->qmp, F_OK)) {
-		vm->ram = ram_of(name);
+	if (dir >= 0 && !fstatat(dir, "qmp.sock", &st, AT_SYMLINK_NOFOLLOW) && S_ISSOCK(st.st_mode)) {
+		vm->ram = vm_ram_of(name);
 		return 0;
 	}
 	krr_err("there is no VM \"%s\": krrctl vm ls names those that run", name);

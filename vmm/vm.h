@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A running QEMU and its runtime directory.
+ * A running QEMU and its directory below the runtime directory (vmm/runtime.h).
  *
  *	lock		held with flock() by the process that owns the VM
  *	vm.json		who it is, where its RAM is
@@ -29,7 +29,6 @@ struct krr_vm {
 	char *qemu_version;
 };
 
-char *krr_runtime_dir(void);
 int krr_vm_create(const char *name, uint64_t mem, struct krr_vm *vm);
 int krr_vm_spawn(struct krr_vm *vm, const struct krr_machine *m, struct krr_machine_io *io);
 int krr_vm_running(struct krr_vm *vm);
@@ -41,6 +40,5 @@ void krr_vm_sweep(void);
 
 int krr_vm_open(const char *name, struct krr_vm *vm);
 void krr_vm_free(struct krr_vm *vm);
-int krr_vm_list(char ***names);
 
 #endif /* KRR_VMM_VM_H */

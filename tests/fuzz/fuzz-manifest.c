@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	err = krr_manifest_load(fuzz_dir(), &m);
 	must(err <= 0 && err != -ENOENT);
 	if (!err) {
-		must(m.smp && m.smp <= KRR_MAX_CPUS && m.hdr_gpa < m.mem);
+		must(m.smp && m.smp <= KRR_MAX_CPUS && m.hdr_gpa < m.mem && m.mem <= KRR_MAX_MEM);
 		must(m.name && m.build_id && m.machine && m.cpu && m.qemu_version);
 		check_text(m.name);
 		check_text(m.message);

@@ -66,6 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		return 0;
 	memcpy(h, in.p, n);
 	ram.hdr = NULL;
+	krr_ram_split(&ram, ring_at & 1 ? RAM_BYTES : ring_at & ~4095ull);
 	if (!krr_ram_use(&ram, at) || !krr_ram_find(&ram))
 		check_ring(ring_at);
 	check_text(h->message, sizeof(h->message));

@@ -28,6 +28,9 @@ const unsigned int fuzz_rounds = 1500;
 /* Where a word is written: to be reached with few bits. */
 enum { IN_LAYOUT, IN_HEADER, IN_TABLES, IN_PAGES, ANYWHERE, IN_REPLAYED, NR_PLACES };
 
+/* struct pages of what is behind the PCI hole, here the same ones */
+#define HIGH_PAGES	(KRR_HIGH_RAM / 4096 * PAGE_SIZE)
+
 static uint8_t recorded[RAM_BYTES] __attribute__((aligned(4096)));
 static uint8_t replayed[RAM_BYTES] __attribute__((aligned(4096)));
 
@@ -72,6 +75,7 @@ static void describe(void)
 	put(PGD_AT + (VMEMMAP >> 39 & 511) * 8, (PGD_AT + 4096) | 1);
 	put(PGD_AT + 4096 + (VMEMMAP >> 30 & 511) * 8, (PGD_AT + 8192) | 1);
 	put(PGD_AT + 8192 + (VMEMMAP >> 21 & 511) * 8, PAGES_AT | 0x81);
+	put(PGD_AT + 8192 + ((VMEMMAP + HIGH_PAGES) >> 21 & 511) * 8, PAGES_AT | 0x81);
 	put(PGD_AT + (VMALLOC >> 39 & 511) * 8, (PGD_AT + 4096) | 1);
 	for (pfn = 0; pfn < PAGES; pfn++)
 		put(PAGES_AT + pfn * PAGE_SIZE + TYPE_AT, 1ull << 32 | UINT32_MAX);
@@ -116,7 +120,7 @@ static uint64_t bytes_that_differ(void)
 }
 
 /* Every byte that differs is in one class, or where the recorder is. */
-static void check(const struct krr_verify *v)
+static void check(const struct krr_verify *v, const struct krr_ram *ram)
 {
 	uint64_t bytes = 0, bad = 0;
 	unsigned int c;
@@ -131,8 +135,9 @@ static void check(const struct krr_verify *v)
 	must(v->shown <= KRR_VERIFY_SHOWN && v->shown <= v->bad_pages);
 	must((v->bad_bytes > 0) == (v->bad_pages > 0) && (!v->bad_pages || v->shown));
 	for (c = 0; c < v->shown; c++) {
-		must(v->first[c].gpa < RAM_BYTES);
-		must(recorded[v->first[c].gpa] != replayed[v->first[c].gpa]);
+		uint8_t *at = krr_ram_at(ram, v->first[c].gpa, 1);
+
+		must(at && *at != replayed[at - recorded]);
 	}
 }
 
@@ -140,7 +145,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct input in = { data, data + len };
 	struct krr_ram a = {
-		.fd = -1, .map = recorded, .size = RAM_BYTES, .hdr_at = HDR_AT,
+		.fd = -1, .map = recorded, .size = RAM_BYTES, .low = RAM_BYTES, .hdr_at = HDR_AT,
 		.hdr = (struct krr_hdr *)(recorded + HDR_AT),
 		.ring = recorded + HDR_AT + KRR_HDR_BYTES, .ring_bytes = RING_BYTES,
 	};
@@ -149,12 +154,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	unsigned int n = 0;
 
 	must(v);
+	/* a quarter of RAM behind the PCI hole, in every other input */
+	if (len & 1)
+		krr_ram_split(&a, RAM_BYTES / 4 * 3);
+	b.low = a.low;
 	b.map = replayed;
 	describe();
 	while (in.p < in.end && n++ < 400)
 		write_word(&in);
 	must(!krr_verify(&a, &b, v));
-	check(v);
+	check(v, &a);
 	free(v);
 	return 0;
 }

@@ -55,10 +55,14 @@ static void options(void **state)
 	quiet_begin();
 	assert_int_equal(krr_machine_option(&m, KRR_OPT_SMP, "many"), -EINVAL);
 	assert_int_equal(krr_machine_option(&m, KRR_OPT_ACCEL, "xen"), -EINVAL);
+	assert_int_equal(krr_machine_option(&m, KRR_OPT_MACHINE, "pc-q35-7.2,sata=on"), -EINVAL);
+	assert_int_equal(krr_machine_option(&m, KRR_OPT_MACHINE, "microvm"), -EINVAL);
 	assert_int_equal(krr_machine_option(&m, 1, ""), -ENOSYS);
 	m.smp = KRR_MAX_CPUS + 1;
 	assert_int_equal(krr_machine_check(&m), -EOPNOTSUPP);
 	m.smp = 1;
+	m.mem = 63u << 20;
+	assert_int_equal(krr_machine_check(&m), -EOPNOTSUPP);
 	m.mem = KRR_MAX_MEM + (1u << 20);
 	assert_int_equal(krr_machine_check(&m), -EOPNOTSUPP);
 	m.mem = KRR_MAX_MEM;
@@ -300,6 +304,40 @@ static void remembered(void **state)
 	assert_int_equal(krr_kvm_remembered(".t", "a b", &why), -ENOENT);
 }
 
+/* A replay has the type of machine, and the PCI hole, of the recording. */
+static void types(void **state)
+{
+	static const struct {
+		const char *word, *type, *machine;
+	} known[] = {
+		{ "pc", "pc-i440fx-7.2",
+		  "pc-i440fx-7.2,hpet=off,vmport=off,memory-backend=ram,max-ram-below-4g=3221225472" },
+		{ "q35", "pc-q35-7.2", "pc-q35-7.2,hpet=off,vmport=off,memory-backend=ram,"
+		  "max-ram-below-4g=2147483648,sata=off" },
+	};
+	struct krr_machine_io io = { .ram = "/r", .console = "/c", .replay = true };
+	struct krr_machine m, again;
+	struct krr_manifest man;
+	struct krr_argv argv;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(known); i++) {
+		memset(&man, 0, sizeof(man));
+		krr_machine_defaults(&m);
+		assert_int_equal(krr_machine_option(&m, KRR_OPT_MACHINE, known[i].word), 0);
+		krr_machine_to_manifest(&m, &man);
+		assert_string_equal(man.machine, known[i].type);
+		assert_int_equal(krr_machine_from_manifest(&again, &man), 0);
+		krr_machine_argv(&again, &io, &argv);
+		assert_true(has(&argv, known[i].machine));
+		krr_argv_free(&argv);
+		krr_machine_free(&again);
+		krr_machine_free(&m);
+		krr_manifest_free(&man);
+	}
+}
+
 static void machine_of_a_hostile_manifest(void **state)
 {
 	static const char *const bad[] = {
@@ -340,6 +378,7 @@ int main(void)
 		cmocka_unit_test(accelerators),
 		cmocka_unit_test(timeouts),
 		cmocka_unit_test(remembered),
+		cmocka_unit_test(types),
 		cmocka_unit_test(machine_of_a_hostile_manifest),
 	};
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Comparing memory: what counts and what is tolerated. */
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,6 +31,12 @@ static struct krr_ram a, b;
 static void put(struct krr_ram *r, uint64_t at, uint64_t v)
 {
 	memcpy(r->map + at, &v, sizeof(v));
+}
+
+static void put_both(uint64_t at, uint64_t v)
+{
+	put(&a, at, v);
+	put(&b, at, v);
 }
 
 static void describe(struct krr_ram *r)
@@ -94,8 +101,8 @@ static int teardown(void **state)
 	return scratch_teardown(state);
 }
 
-/* Make one byte differ; @class is what it must count as. */
-static void differ(uint64_t at, enum krr_class class)
+/* Make one byte of the file differ, at @gpa; @class is what it must count as. */
+static void differ_at(uint64_t at, uint64_t gpa, enum krr_class class)
 {
 	static struct krr_verify v;
 
@@ -105,14 +112,18 @@ static void differ(uint64_t at, enum krr_class class)
 	assert_int_equal(v.bytes[class], 1);
 	assert_int_equal(v.bad_bytes, krr_class_tolerated(class) ? 0 : 1);
 	if (!krr_class_tolerated(class))
-		assert_true(v.first[0].gpa == at);
+		assert_true(v.first[0].gpa == gpa);
 	b.map[at] ^= 1;
+}
+
+static void differ(uint64_t at, enum krr_class class)
+{
+	differ_at(at, at, class);
 }
 
 static void set_page(uint64_t at, unsigned int offset, uint64_t value)
 {
-	put(&a, PAGES_AT + at / 4096 * PAGE_SIZE + offset, value);
-	put(&b, PAGES_AT + at / 4096 * PAGE_SIZE + offset, value);
+	put_both(PAGES_AT + at / 4096 * PAGE_SIZE + offset, value);
 }
 
 static void equal(void **state)
@@ -317,6 +328,60 @@ static void hostile_flags(void **state)
 	set_page(page, 0, 0);
 }
 
+/*
+ * RAM behind the PCI hole: the struct pages of 4 GiB lie 64 MiB behind the first one,
+ * ranges and page tables name guest physical addresses, and the hole is no RAM.
+ */
+static void two_pieces(void **state)
+{
+	const uint64_t low = 28ull << 20, at = low + 8192, gpa = KRR_HIGH_RAM + 8192;
+	const uint64_t pages = 16ull << 20, table = 14ull << 20;
+	struct krr_range *r = (struct krr_range *)(a.map + HDR_AT + 8192);
+	static struct krr_verify v;
+	uint64_t keep, i;
+
+	(void)state;
+	krr_ram_split(&a, low);
+	assert_int_equal(krr_verify(&a, &b, &v), -EBADMSG);
+	krr_ram_split(&b, low);
+	for (i = 0; i < (RAM_BYTES - low) / 4096; i++)
+		put_both(pages + i * PAGE_SIZE + TYPE_AT, IN_USE);
+	/* without struct pages nothing is known of it */
+	differ_at(at + 5, gpa + 5, KRR_CLASS_OTHER);
+	put_both(PGD_AT + 8192 + ((VMEMMAP + (64ull << 20)) >> 21 & 511) * 8, pages | 0x81);
+	differ_at(at + 5, gpa + 5, KRR_CLASS_OTHER);
+	put_both(pages + 2 * PAGE_SIZE, 1ull << SLAB_BIT);
+	differ_at(at + 5, gpa + 5, KRR_CLASS_SLAB);
+	differ_at(at + 4096, gpa + 4096, KRR_CLASS_OTHER);
+	put_both(pages + 2 * PAGE_SIZE, 0);
+	put_both(pages + 2 * PAGE_SIZE + 24, DIRECT | 1);
+	differ_at(at + 5, gpa + 5, KRR_CLASS_ANON);
+	put_both(pages + 2 * PAGE_SIZE + 24, 0);
+
+	a.hdr->inert_off = 8192;
+	a.hdr->inert_count = 1;
+	r[0] = (struct krr_range){ gpa + 5, 1 };
+	differ_at(at + 5, gpa + 5, KRR_CLASS_DEVICE);
+	r[0] = (struct krr_range){ at + 5, 1 };
+	differ_at(at + 5, gpa + 5, KRR_CLASS_OTHER);
+	a.hdr->inert_count = 0;
+
+	/* mapped at VMALLOC, as is an address in the hole, which is nothing */
+	memcpy(&keep, a.map + PGD_AT + (VMALLOC >> 39 & 511) * 8, 8);
+	put_both(PGD_AT + (VMALLOC >> 39 & 511) * 8, table | 1);
+	put_both(table, (table + 4096) | 1);
+	put_both(table + 4096, (table + 8192) | 1);
+	put_both(table + 8192, gpa | 1);
+	put_both(table + 8200, low | 1);
+	differ_at(at + 5, gpa + 5, KRR_CLASS_VMALLOC);
+	differ_at(low, KRR_HIGH_RAM, KRR_CLASS_OTHER);
+	put_both(PGD_AT + (VMALLOC >> 39 & 511) * 8, keep);
+	memset(a.map + table, 0, 12288);
+	memset(b.map + table, 0, 12288);
+	krr_ram_split(&a, RAM_BYTES);
+	krr_ram_split(&b, RAM_BYTES);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -328,6 +393,7 @@ int main(void)
 		cmocka_unit_test(hostile_tables),
 		cmocka_unit_test(tables_in_circles),
 		cmocka_unit_test(hostile_flags),
+		cmocka_unit_test(two_pieces),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -3,43 +3,50 @@
 # bash completion for krrctl; source it, or install it as
 # /usr/share/bash-completion/completions/krrctl
 
-_krrctl_recordings()
+# Names of directories may come from somebody else: only those that krrctl itself
+# accepts pass, and no word of theirs is expanded anywhere below.
+_krrctl_directories()
 {
-	local store=${KRR_STORE:-${XDG_DATA_HOME:-$HOME/.local/share}/krr} d
+	local d name='^[A-Za-z0-9_][A-Za-z0-9._-]*$' LC_ALL=C
 
-	for d in "$store"/*/; do
+	for d in "$1"/*/; do
 		d=${d%/}
 		d=${d##*/}
-		case $d in
-		'*') ;;
-		*.incomplete) [ -z "${1:-}" ] || printf '%s\n' "${d%.incomplete}" ;;
-		*) printf '%s\n' "$d" ;;
-		esac
+		[[ ! $d =~ $name ]] || printf '%s\n' "$d"
 	done
 }
 
+_krrctl_recordings()
+{
+	local d
+
+	while read -r d; do
+		case $d in
+		*.incomplete) [ -z "${1:-}" ] || printf '%s\n' "${d%.incomplete}" ;;
+		*) printf '%s\n' "$d" ;;
+		esac
+	done < <(_krrctl_directories "${KRR_STORE:-${XDG_DATA_HOME:-$HOME/.local/share}/krr}")
+}
+
+# as krr_runtime_open() has it: a directory of this user, and no link to one
 _krrctl_vms()
 {
-	local base d
+	local base
 
-	if [ -n "${XDG_RUNTIME_DIR:-}" ]; then
+	if [ -n "${XDG_RUNTIME_DIR:-}" ] && [ -O "$XDG_RUNTIME_DIR" ]; then
 		base=$XDG_RUNTIME_DIR/krr
 	elif [ "$EUID" -eq 0 ]; then
 		base=/run/krr
 	else
 		base=/tmp/krr-$EUID
 	fi
-	for d in "$base"/*/; do
-		d=${d%/}
-		d=${d##*/}
-		[ "$d" = '*' ] || printf '%s\n' "$d"
-	done
+	[ -L "$base" ] || [ ! -O "$base" ] || _krrctl_directories "$base"
 }
 
 # options of a verb, in the order of its --help
 _krrctl_options()
 {
-	local machine='--smp --mem --accel --cpu --kernel --initrd --rootfs --keep-changes --disk
+	local machine='--smp --mem --machine --accel --cpu --kernel --initrd --rootfs --keep-changes --disk
 		--net --balloon --share --append --boot-timeout'
 
 	case $1 in
@@ -59,9 +66,16 @@ _krrctl_options()
 	esac
 }
 
+# not compgen -W, which expands its words
 _krrctl_words()
 {
-	mapfile -t COMPREPLY < <(compgen -W "$1" -- "${COMP_WORDS[COMP_CWORD]}")
+	local IFS=$' \t\n' words word
+
+	COMPREPLY=()
+	read -r -d '' -a words <<<"$1"
+	for word in "${words[@]}"; do
+		[[ $word != "${COMP_WORDS[COMP_CWORD]}"* ]] || COMPREPLY+=("$word")
+	done
 }
 
 _krrctl_files()
@@ -83,7 +97,8 @@ _krrctl_argument()
 	case $1 in
 	--accel)	_krrctl_words 'auto kvm tcg' ;;
 	--smp)		_krrctl_words '1 2 3 4 5 6 7 8' ;;
-	--mem)		_krrctl_words '512M 1G 2G 3G' ;;
+	--mem)		_krrctl_words '512M 1G 2G 4G 8G' ;;
+	--machine)	_krrctl_words 'pc q35' ;;
 	--kind)		_krrctl_words 'stop acquire yield irq entry tsc random port mmio apic msr reg
 				iodata uread ufault uatomic virtio vbuf pageread annotate panic
 				uread4 fpu mark shared epoch keep' ;;

@@ -12,6 +12,7 @@
 #include "lib/util.h"
 #include "vmm/link.h"
 #include "vmm/options.h"
+#include "vmm/runtime.h"
 
 #define ANSWER_MS	60000u
 
@@ -248,8 +249,7 @@ static int vm_ls(void)
 	char **names, **p;
 
 	krr_vm_sweep();
-	if (krr_vm_list(&names) < 0)
-		return KRR_EXIT_FAILED;
+	krr_runtime_list(&names);
 	for (p = names; *p; p++)
 		puts(*p);
 	krr_store_list_free(names);

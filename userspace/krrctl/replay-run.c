@@ -64,6 +64,7 @@ static int compare_memory(struct krr_replay *rp, struct replay_verdict *v)
 	if (err)
 		return err;
 	err = krr_ram_open_at(rp->rec->dirfd, "end.ram", false, &end);
+	krr_ram_split(&end, rp->ram.low);
 	if (!err)
 		err = krr_ram_use(&end, rp->rec->m.hdr_gpa);
 	if (!err)

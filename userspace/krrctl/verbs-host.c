@@ -8,6 +8,7 @@
 #include "krrctl/krrctl.h"
 #include "lib/util.h"
 #include "vmm/link.h"
+#include "vmm/runtime.h"
 #include "vmm/salvage.h"
 #include "vmm/vm.h"
 
@@ -79,10 +80,7 @@ void verbs_explain(void)
 
 static json_t *flight_status(void)
 {
-	__free_ptr char *dir = krr_runtime_dir();
-	__free_ptr char *path = krr_strf("%s/%s/flight.json", dir, vm_name ? vm_name : "");
-
-	return json_load_file(path, 0, NULL);
+	return krr_runtime_json(vm_name ? vm_name : "", "flight.json");
 }
 
 static uint64_t number_of(const json_t *o, const char *key)

@@ -296,7 +296,7 @@ static int check_ranges(const struct krr_manifest *m)
 {
 	if (!m->smp || m->smp > KRR_MAX_CPUS)
 		return wrong("smp", "is not a number of CPUs that krr records");
-	if (m->mem < (1u << 20) || m->mem > 3ull << 30 || m->mem & 4095)
+	if (m->mem < (1u << 20) || m->mem > KRR_MAX_MEM || m->mem & 4095)
 		return wrong("mem", "is not a size of guest RAM that krr records");
 	if (m->hdr_gpa & 4095 || m->hdr_gpa >= m->mem)
 		return wrong("hdr_gpa", "is not the address of a page in guest RAM");

@@ -17,6 +17,7 @@
 #define KRR_MANIFEST_VERSION 1
 #define KRR_KEPT	"kept"	/* stop_reason: it ends where an epoch does, without STOP */
 #define KRR_MORE_DISKS	4	/* besides the root disk */
+#define KRR_MAX_MEM	(64ull << 30)
 
 /* X(NAME, file): what the manifest has checksums of. */
 #define KRR_FILES(X)				\

@@ -499,3 +499,20 @@ char *krr_printable(const char *field, size_t room)
 			*p = *p == '\n' ? ' ' : '?';
 	return s;
 }
+
+/**
+ * krr_meminfo() - a number of /proc/meminfo
+ * @field: with its colon, as "MemAvailable:"
+ *
+ * Return: bytes, 0 where the host does not say.
+ */
+uint64_t krr_meminfo(const char *field)
+{
+	__free_ptr char *text = krr_read_file_at(AT_FDCWD, "/proc/meminfo", 65536);
+	const char *line = text ? strstr(text, field) : NULL;
+	unsigned long long kib = 0;
+
+	if (line)
+		sscanf(line + strlen(field), "%llu kB", &kib);
+	return kib * 1024;
+}

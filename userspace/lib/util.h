@@ -79,6 +79,7 @@ int krr_write_full(int fd, const void *buf, size_t len);
 int krr_send_full(int fd, const void *buf, size_t len);
 ssize_t krr_read_full(int fd, void *buf, size_t len);
 ssize_t krr_pread_full(int fd, void *buf, size_t len, off_t at);
+uint64_t krr_meminfo(const char *field);
 char *krr_read_file_at(int dirfd, const char *name, size_t limit);
 void krr_print_tail(FILE *to, const char *path, unsigned int lines);
 
