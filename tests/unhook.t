@@ -15,6 +15,8 @@ entry		pipe
 tsc		clock
 port		console
 reg		traps
+reg		fsgsbase
+reg		pku
 uread		files
 uread4		files
 ufault		mmap
@@ -28,6 +30,7 @@ acquire		futex
 random		random
 msr		inputs:msr
 msr		inputs:msr_safe
+reg		oops
 iodata		inputs:ins
 iodata		inputs:fromio
 ad		dirty
@@ -49,7 +52,9 @@ record() {	# STATUS NAME KIND PROGRAM
 	shift 4
 	case $load in
 	*/random*) set -- --cpu +rdrand ;;
-	*/inputs*) set -- --share "$bugs/modules:modules" ;;
+	*/fsgsbase*) set -- --cpu +fsgsbase ;;
+	*/pku*) set -- --cpu +pku ;;
+	*/inputs*|*/oops*) set -- --share "$bugs/modules:modules" ;;
 	esac
 	exits "$status" "$name" "$krrctl" run --accel "$accel" --smp 2 --append "krr_unhook=$kind" \
 		"$@" --record "$rec" --verify -- /bin/sh -c "$load"

@@ -98,12 +98,12 @@ static char *verdict_key(const char *of)
  */
 int krr_kvm_remembered(const char *file, const char *of, char **why)
 {
-	__close_fd int base = krr_runtime_make();
-	__free_ptr char *key = verdict_key(of), *text = NULL;
+	__close_fd int base = krr_runtime_open();
+	__free_ptr char *key = verdict_key(of);
+	__free_ptr char *text = base < 0 ? NULL : krr_read_file_at(base, file, 4096);
 	const char *p;
 
 	*why = NULL;
-	text = base >= 0 ? krr_read_file_at(base, file, 4096) : NULL;
 	if (!text || strncmp(text, key, strlen(key)) || text[strlen(key)] != '\n')
 		return -ENOENT;
 	p = text + strlen(key) + 1;
@@ -119,12 +119,12 @@ int krr_kvm_remembered(const char *file, const char *of, char **why)
  */
 void krr_kvm_remember(const char *file, const char *of, bool ok, const char *why)
 {
-	__close_fd int base = krr_runtime_make(), fd = -1;
+	__close_fd int base = krr_runtime_make();
+	__close_fd int fd = base < 0 ? -1 :
+		openat(base, file, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+		       0600);
 	__free_ptr char *key = verdict_key(of);
 
-	if (base >= 0)
-		fd = openat(base, file, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK |
-			    O_CLOEXEC, 0600);
 	if (fd >= 0)
 		dprintf(fd, "%s\n%d %s", key, ok, why);
 }

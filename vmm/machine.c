@@ -36,12 +36,12 @@ static const struct machine_type {
 	{ "q35", "pc-q35", "pc-q35-7.2", ",sata=off", 2ull << 30 },
 };
 
-/* Paravirtual clocks and the like are inputs that do not pass a hook. */
+/* Paravirtual clocks and the like are inputs that do not pass a hook; counters make NMIs. */
 #define NO_KVM_FEATURES							\
 	",-kvmclock,-kvmclock-stable-bit,-kvm-steal-time,-kvm-asyncpf"	\
 	",-kvm-asyncpf-int,-kvm-pv-eoi,-kvm-pv-unhalt,-kvm-pv-tlb-flush"	\
 	",-kvm-pv-ipi,-kvm-poll-control,-kvm-pv-sched-yield"		\
-	",-kvm-msi-ext-dest-id,kvm=off"
+	",-kvm-msi-ext-dest-id,kvm=off,pmu=off"
 
 /* QEMU's local APIC counts nanoseconds, under any accelerator. */
 static const char fixed_cmdline[] =
@@ -237,12 +237,15 @@ int krr_machine_check(struct krr_machine *m)
 int krr_machine_from_manifest(struct krr_machine *m, const struct krr_manifest *man)
 {
 	krr_machine_defaults(m);
-	if (check_word("machine", man->machine) || krr_cpu_check(man->cpu))
+	if (check_word("machine", man->machine) || krr_cpu_check(man->cpu) ||
+	    (man->cpu_replay && krr_cpu_check(man->cpu_replay)))
 		return -EBADMSG;
 	free(m->machine);
 	free(m->cpu);
 	m->machine = krr_strf("%s", man->machine);
 	m->cpu = krr_strf("%s", man->cpu);
+	m->cpu_features = man->cpu_features ? krr_strf("%s", man->cpu_features) : NULL;
+	m->cpu_replay = man->cpu_replay ? krr_strf("%s", man->cpu_replay) : NULL;
 	m->smp = man->smp;
 	m->mem = man->mem;
 	return 0;
@@ -255,6 +258,8 @@ void krr_machine_to_manifest(const struct krr_machine *m, struct krr_manifest *m
 
 	man->machine = krr_strf("%s", m->machine);
 	man->cpu = krr_strf("%s", m->cpu);
+	man->cpu_features = m->cpu_features ? krr_strf("%s", m->cpu_features) : NULL;
+	man->cpu_replay = m->cpu_replay ? krr_strf("%s", m->cpu_replay) : NULL;
 	man->accel = krr_strf("%s", m->accel);
 	man->smp = m->smp;
 	man->mem = m->mem;
@@ -288,6 +293,18 @@ static void add_opt(struct krr_argv *a, const char *opt, const char *value)
 	add(a, "%s", value);
 }
 
+/*
+ * A feature that is asked for must not be left out with a warning.  A replay asks which
+ * ones are: krr_cpu_missing().
+ */
+static void add_cpu(const struct krr_machine *m, bool replay, struct krr_argv *a)
+{
+	const char *cpu = replay && m->cpu_replay ? m->cpu_replay : m->cpu;
+
+	add(a, "-cpu");
+	add(a, "%s" NO_KVM_FEATURES "%s", cpu, strchr(cpu, ',') && !replay ? ",enforce=on" : "");
+}
+
 static void add_board(const struct krr_machine *m, const struct krr_machine_io *io,
 		      struct krr_argv *a)
 {
@@ -305,13 +322,7 @@ static void add_board(const struct krr_machine *m, const struct krr_machine_io *
 	add(a, "%" PRIu64 "M", m->mem >> 20);
 	add(a, "-smp");
 	add(a, "%" PRIu64, m->smp);
-	add(a, "-cpu");
-	/*
-	 * A feature that is asked for must not be left out with a warning.  A replay asks
-	 * which ones are: krr_cpu_missing().
-	 */
-	add(a, "%s" NO_KVM_FEATURES "%s", m->cpu,
-	    strchr(m->cpu, ',') && !io->replay ? ",enforce=on" : "");
+	add_cpu(m, io->replay, a);
 	/* QEMU would patch the guest's memory, at times of its own, for guests that use the TPR */
 	add_opt(a, "-global", "apic-common.vapic=off");
 	add(a, "-accel");
@@ -544,6 +555,8 @@ void krr_machine_free(struct krr_machine *m)
 	free(m->accel);
 	free(m->machine);
 	free(m->cpu);
+	free(m->cpu_features);
+	free(m->cpu_replay);
 	free(m->disk);
 	free(m->kernel);
 	free(m->initrd);

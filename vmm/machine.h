@@ -24,6 +24,8 @@ struct krr_machine {
 	char *qemu;		/* program */
 	char *accel;		/* "tcg" or "kvm" */
 	char *machine, *cpu;	/* -machine and -cpu, without what is added here; vmm/cpu.h */
+	char *cpu_features;	/* all that the guest sees, words; NULL: those of the model */
+	char *cpu_replay;	/* -cpu of a replay on TCG; NULL: cpu */
 	uint64_t smp, mem;
 	uint64_t tsc_khz;	/* told to the guest; 0: it finds out itself */
 	bool net, balloon;

@@ -247,11 +247,13 @@ int krr_machine_complete(struct krr_machine *m)
 	if (m->disk)
 		append(m, "root=/dev/vda rw");
 	err = krr_machine_check(m);
-	if (!err)
-		err = krr_cpu_probe(m->qemu, m->machine, m->cpu);
 	if (err)
 		return err;
 	choose_accel(m);
+	err = krr_cpu_resolve(m->qemu, m->machine, m->accel, &m->cpu, &m->cpu_features,
+			      &m->cpu_replay);
+	if (err)
+		return err;
 	m->tsc_khz = krr_host_tsc_khz();
 	return 0;
 }

@@ -12,7 +12,7 @@
 	"  --mem M            RAM, 64M to 64G (512M)\n"		\
 	"  --machine T        pc or q35 (pc)\n"			\
 	"  --accel A          auto, kvm or tcg (auto: kvm if it really works)\n" \
-	"  --cpu +F[,+F...]   CPU features besides those of the default model\n" \
+	"  --cpu MODEL[,+F][,-F]  a CPU of QEMU's, or +F,... on top of the default one\n" \
 	"  --kernel BZIMAGE   guest kernel (build/kernel/bzImage)\n"	\
 	"  --initrd CPIO      initramfs (build/guest/initramfs.cpio.gz)\n" \
 	"  --rootfs IMG       raw disk image instead; changes are dropped\n" \

@@ -85,8 +85,9 @@ static bool has(const struct krr_argv *a, const char *text)
 static void cpus(void **state)
 {
 	static const char *const bad[] = {
-		"", "rdrand", "-rdrand", "+rdrand,", "+rdrand,,+aes", "+rdran", "+rdrandom", "+", ",",
-		"+fsgsbase", "+rdrand,kvm=on", "+rdrand=off", "+rdrand +aes",
+		"", "+rdrand,", "+rdrand,,+aes", "+rdran", "+rdrandom", "+", ",", "-", "EPYC,",
+		"+la57", "EPYC,+svm", "EPYC,rdrand", "EPYC +rdrand", "+rdrand,kvm=on",
+		"+rdrand=off", "+rdrand +aes",
 	};
 	struct krr_manifest man = { .smp = 1, .mem = KRR_DEFAULT_MEM };
 	struct krr_machine_io io = { .ram = "/r", .console = "/c" };
@@ -108,7 +109,7 @@ static void cpus(void **state)
 	assert_int_equal(krr_machine_option(&m, KRR_OPT_CPU, "+aes,+rdrand"), 0);
 	assert_string_equal(m.cpu, "Nehalem-v1,+rdrand,+rdseed,+aes");
 
-	/* a replay has the same, or none */
+	/* a replay has the same where nothing else is noted, as in older recordings */
 	krr_machine_to_manifest(&m, &man);
 	assert_int_equal(krr_machine_from_manifest(&again, &man), 0);
 	io.replay = true;
@@ -124,6 +125,48 @@ static void cpus(void **state)
 	krr_machine_defaults(&m);
 	assert_int_equal(krr_machine_option(&m, KRR_OPT_CPU, "+avx2,+avx,+fma"), 0);
 	assert_string_equal(m.cpu, "Nehalem-v1,+avx2,+avx,+xsave,+xsaveopt,+fma");
+
+	/* a model takes the place of what was said before, and loses what it should */
+	assert_int_equal(krr_machine_option(&m, KRR_OPT_CPU, "EPYC-Rome,-smap,+pku"), 0);
+	assert_string_equal(m.cpu, "EPYC-Rome,-smap,+pku,+xsave,+xsaveopt");
+	assert_int_equal(krr_machine_option(&m, KRR_OPT_CPU, "-rdrand"), 0);
+	assert_string_equal(m.cpu, "EPYC-Rome,-smap,+pku,+xsave,+xsaveopt,-rdrand");
+	krr_machine_free(&m);
+}
+
+/* What the guest saw is for people; a replay has a CPU of its own. */
+static void cpu_of_a_replay(void **state)
+{
+	struct krr_manifest man = { .smp = 1, .mem = KRR_DEFAULT_MEM };
+	struct krr_machine_io io = { .ram = "/r", .console = "/c" };
+	struct krr_machine m, again;
+	struct krr_argv argv;
+
+	(void)state;
+	krr_machine_defaults(&m);
+	krr_set_text(&m.cpu, "EPYC-Rome,-svm");
+	krr_set_text(&m.cpu_features, "aes fsgsbase");
+	krr_set_text(&m.cpu_replay, "Nehalem-v1,+fsgsbase");
+	krr_machine_argv(&m, &io, &argv);
+	assert_true(has(&argv, "EPYC-Rome,-svm,-kvmclock"));
+	krr_argv_free(&argv);
+
+	krr_machine_to_manifest(&m, &man);
+	assert_string_equal(man.cpu_features, "aes fsgsbase");
+	assert_int_equal(krr_machine_from_manifest(&again, &man), 0);
+	io.replay = true;
+	krr_machine_argv(&again, &io, &argv);
+	assert_true(has(&argv, "Nehalem-v1,+fsgsbase,-kvmclock"));
+	assert_false(has(&argv, "EPYC"));
+	krr_argv_free(&argv);
+	krr_machine_free(&again);
+
+	krr_set_text(&man.cpu_replay, "Nehalem-v1,kvm=on");
+	quiet_begin();
+	assert_int_equal(krr_machine_from_manifest(&again, &man), -EBADMSG);
+	quiet_end();
+	krr_machine_free(&again);
+	krr_manifest_free(&man);
 	krr_machine_free(&m);
 }
 
@@ -247,6 +290,40 @@ static void argv(void **state)
 	krr_machine_free(&m);
 }
 
+/* A replay has the type of machine, and the PCI hole, of the recording. */
+static void types(void **state)
+{
+	static const struct {
+		const char *word, *type, *machine;
+	} known[] = {
+		{ "pc", "pc-i440fx-7.2",
+		  "pc-i440fx-7.2,hpet=off,vmport=off,memory-backend=ram,max-ram-below-4g=3221225472" },
+		{ "q35", "pc-q35-7.2", "pc-q35-7.2,hpet=off,vmport=off,memory-backend=ram,"
+		  "max-ram-below-4g=2147483648,sata=off" },
+	};
+	struct krr_machine_io io = { .ram = "/r", .console = "/c", .replay = true };
+	struct krr_machine m, again;
+	struct krr_manifest man;
+	struct krr_argv argv;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(known); i++) {
+		memset(&man, 0, sizeof(man));
+		krr_machine_defaults(&m);
+		assert_int_equal(krr_machine_option(&m, KRR_OPT_MACHINE, known[i].word), 0);
+		krr_machine_to_manifest(&m, &man);
+		assert_string_equal(man.machine, known[i].type);
+		assert_int_equal(krr_machine_from_manifest(&again, &man), 0);
+		krr_machine_argv(&again, &io, &argv);
+		assert_true(has(&argv, known[i].machine));
+		krr_argv_free(&argv);
+		krr_machine_free(&again);
+		krr_machine_free(&m);
+		krr_manifest_free(&man);
+	}
+}
+
 /* Under KVM a replay has the same board, and no thread of TCG's. */
 static void accelerators(void **state)
 {
@@ -304,44 +381,10 @@ static void remembered(void **state)
 	assert_int_equal(krr_kvm_remembered(".t", "a b", &why), -ENOENT);
 }
 
-/* A replay has the type of machine, and the PCI hole, of the recording. */
-static void types(void **state)
-{
-	static const struct {
-		const char *word, *type, *machine;
-	} known[] = {
-		{ "pc", "pc-i440fx-7.2",
-		  "pc-i440fx-7.2,hpet=off,vmport=off,memory-backend=ram,max-ram-below-4g=3221225472" },
-		{ "q35", "pc-q35-7.2", "pc-q35-7.2,hpet=off,vmport=off,memory-backend=ram,"
-		  "max-ram-below-4g=2147483648,sata=off" },
-	};
-	struct krr_machine_io io = { .ram = "/r", .console = "/c", .replay = true };
-	struct krr_machine m, again;
-	struct krr_manifest man;
-	struct krr_argv argv;
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < ARRAY_SIZE(known); i++) {
-		memset(&man, 0, sizeof(man));
-		krr_machine_defaults(&m);
-		assert_int_equal(krr_machine_option(&m, KRR_OPT_MACHINE, known[i].word), 0);
-		krr_machine_to_manifest(&m, &man);
-		assert_string_equal(man.machine, known[i].type);
-		assert_int_equal(krr_machine_from_manifest(&again, &man), 0);
-		krr_machine_argv(&again, &io, &argv);
-		assert_true(has(&argv, known[i].machine));
-		krr_argv_free(&argv);
-		krr_machine_free(&again);
-		krr_machine_free(&m);
-		krr_manifest_free(&man);
-	}
-}
-
 static void machine_of_a_hostile_manifest(void **state)
 {
 	static const char *const bad[] = {
-		"pc,accel=kvm", "pc,+fsgsbase", "", "pc -drive file=/etc/passwd", "pc\n", "a=b",
+		"pc,accel=kvm", "pc,+a=b", "", "pc -drive file=/etc/passwd", "pc\n", "a=b",
 	};
 	struct krr_manifest man = { .smp = 1, .mem = KRR_DEFAULT_MEM };
 	struct krr_machine m;
@@ -372,13 +415,14 @@ int main(void)
 		cmocka_unit_test(versions),
 		cmocka_unit_test(options),
 		cmocka_unit_test(cpus),
+		cmocka_unit_test(cpu_of_a_replay),
 		cmocka_unit_test(devices),
 		cmocka_unit_test(shares),
 		cmocka_unit_test(argv),
+		cmocka_unit_test(types),
 		cmocka_unit_test(accelerators),
 		cmocka_unit_test(timeouts),
 		cmocka_unit_test(remembered),
-		cmocka_unit_test(types),
 		cmocka_unit_test(machine_of_a_hostile_manifest),
 	};
 

@@ -90,13 +90,14 @@ _krrctl_argument()
 	case $2,$1 in
 	run,--cpu|vm,--cpu)
 		compopt -o nospace 2>/dev/null
-		_krrctl_words '+adx +aes +avx +avx2 +bmi1 +bmi2 +erms +f16c +fma +movbe
-				+pclmulqdq +rdrand +rdseed +smap +smep +xsave +xsaveopt'
+		_krrctl_words 'host max EPYC EPYC-Rome EPYC-Milan Haswell Broadwell Skylake-Server
+				Cascadelake-Server Icelake-Server +aes +avx2 +avx512f +fsgsbase +pcid
+				+pku +rdrand +rdseed +sha-ni +smap +smep +vaes +x2apic'
 		return ;;
 	esac
 	case $1 in
 	--accel)	_krrctl_words 'auto kvm tcg' ;;
-	--smp)		_krrctl_words '1 2 3 4 5 6 7 8' ;;
+	--smp)		_krrctl_words '1 2 4 8 16 32 64' ;;
 	--mem)		_krrctl_words '512M 1G 2G 4G 8G' ;;
 	--machine)	_krrctl_words 'pc q35' ;;
 	--kind)		_krrctl_words 'stop acquire yield irq entry tsc random port mmio apic msr reg

@@ -59,6 +59,10 @@ static void print_text(const struct krr_recording *rec)
 	       m->cpu, m->smp, m->mem >> 20, m->disk_bytes ? ", disk" : "",
 	       m->more_disks[0] ? ", more disks" : "", m->net ? ", network" : "",
 	       m->balloon ? ", balloon" : "", m->share ? ", 9p" : "");
+	if (m->cpu_features)
+		printf("CPU has    %s\n", m->cpu_features);
+	if (m->cpu_replay)
+		printf("replay on  %s\n", m->cpu_replay);
 	printf("recorded   QEMU %s, %s\n", m->qemu_version, m->accel);
 	printf("ended by   %s%s\n", m->stop_reason ? m->stop_reason : "none",
 	       m->complete ? "" : ", cut off: no memory image of the end");

@@ -58,6 +58,25 @@ static int start(char **argv)
 	return KRR_EXIT_PRECONDITION;
 }
 
+/* The guest does not answer: because QEMU does not run it? */
+static void vm_explain_silence(const struct krr_vm *vm, const char *name, int err)
+{
+	struct krr_qmp *qmp = NULL;
+	const char *status = NULL;
+	json_t *r = NULL;
+
+	if (!krr_qmp_connect(vm->qmp, 1000, &qmp) && !krr_qmp_call(qmp, "query-status", NULL, &r))
+		status = json_string_value(json_object_get(r, "status"));
+	if (status && strcmp(status, "running"))
+		krr_err("VM \"%s\" is %s: expected one that runs; resume it (QMP: cont) and try "
+			"again", name, status);
+	else
+		krr_err("the guest of VM \"%s\" does not answer: %s; is krrd running in it?", name,
+			strerror(-err));
+	json_decref(r);
+	krr_qmp_close(qmp);
+}
+
 /**
  * vm_open_link() - to krrd in a VM
  * @name: of the VM
@@ -80,8 +99,7 @@ int vm_open_link(const char *name, enum krr_port port, struct krr_vm *vm, struct
 	if (err == -EBUSY)
 		krr_err("another krrctl is using VM \"%s\"", name);
 	else if (err)
-		krr_err("the guest of VM \"%s\" does not answer: %s; is krrd running in it?", name,
-			strerror(-err));
+		vm_explain_silence(vm, name, err);
 	return err;
 }
 

@@ -10,7 +10,6 @@ from gdb.unwinder import Unwinder, register_unwinder
 
 STACK_BYTES = 16384
 WORDS = 8       # between krr_sp and the return address, at most
-MAX_CPUS = 8
 JIT_START, JIT_END = 0xffffffffa0000000, 0xffffffffff000000
 
 
@@ -34,7 +33,7 @@ def per_cpu(name, cpu):
 
 def kernel_sp(sp):
     """The stack pointer of the kernel, if sp is on the recorder's stack of some CPU."""
-    for cpu in range(MAX_CPUS):
+    for cpu in range(number('nr_cpu_ids')):
         top = per_cpu('krr_stack', cpu)
         if top - STACK_BYTES < sp <= top:
             return per_cpu('krr_sp', cpu)

@@ -36,6 +36,7 @@ static const char *const stops[] = {
 	[KRR_STOP_UNSUPPORTED] = "unsupported",
 	[KRR_STOP_REBOOT] = "reboot",
 	[KRR_STOP_DROP] = "dropped",
+	[KRR_STOP_NMI] = "nmi",
 };
 
 static const char *const hows[] = {

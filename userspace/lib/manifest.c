@@ -36,6 +36,8 @@ static const struct field fields[] = {
 	F(TEXT, qemu_version, true),
 	F(TEXT, machine, true),
 	F(TEXT, cpu, true),
+	F(TEXT, cpu_features, false),
+	F(TEXT, cpu_replay, false),
 	F(TEXT, accel, true),
 	F(NUMBER, smp, true),
 	F(NUMBER, mem, true),

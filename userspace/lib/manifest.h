@@ -47,6 +47,8 @@ struct krr_manifest {
 	/* machine */
 	char *qemu_version;
 	char *machine, *cpu, *accel;
+	char *cpu_features;	/* what the guest saw, words; NULL: those of @cpu's model */
+	char *cpu_replay;	/* the CPU that a replay on TCG needs; NULL: @cpu */
 	uint64_t smp, mem, disk_bytes;
 	uint64_t more_disks[KRR_MORE_DISKS];	/* bytes of each, up to the first 0 */
 	bool net, balloon;

@@ -21,10 +21,12 @@ void krr_unshare(struct page **pages, unsigned int n);
 void krr_share_mem(const void *p, size_t len);
 void krr_unshare_mem(const void *p, size_t len);
 bool krr_doorbell(struct pt_regs *regs);
+void krr_foreign_nmi(void);
 void krr_inert(const void *p, u32 len);
 void krr_virtio_inert(void);
 void krr_unsupported(const char *what);
 void krr_come_back(struct pt_regs *regs);
+bool krr_pmu_active(void);
 u64 krr_c_trap_anywhere(unsigned long regs, unsigned long b, unsigned long c, unsigned long d,
 			unsigned long site);
 
@@ -121,12 +123,14 @@ static __always_inline void krr_note_dr6(unsigned long dr6)
  * The reschedule IPI folds TIF_NEED_RESCHED into the preempt count of its CPU.
  * While recording it waits for a window, and with preempt=full a loop may have
  * none but spin on need_resched().  That CPU is not in the kernel right now, so
- * its count can be written from here.
+ * its count can be written from here; an NMI of its own may write it, too.
  */
 #define krr_resched_remote(cpu)						\
 do {									\
 	if (krr_on())							\
-		per_cpu(__preempt_count, cpu) &= ~PREEMPT_NEED_RESCHED;	\
+		asm volatile("lock andl %1, %0"				\
+			     : "+m" (per_cpu(__preempt_count, cpu))	\
+			     : "i" (~PREEMPT_NEED_RESCHED) : "memory");	\
 } while (0)
 
 #else /* !CONFIG_KRR */
@@ -157,6 +161,7 @@ static inline void krr_panic(const char *msg) { }
 static inline void krr_reserve(void) { }
 static __always_inline void krr_note_dr6(unsigned long dr6) { }
 static inline bool krr_doorbell(struct pt_regs *regs) { return false; }
+static inline void krr_foreign_nmi(void) { }
 static inline void krr_share(struct page **pages, unsigned int n) { }
 static inline void krr_unshare(struct page **pages, unsigned int n) { }
 static inline void krr_share_mem(const void *p, size_t len) { }

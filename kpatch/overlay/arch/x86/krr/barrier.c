@@ -10,6 +10,7 @@
 #include <linux/init.h>
 #include <linux/krr.h>
 #include <linux/mutex.h>
+#include <linux/nmi.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -26,6 +27,25 @@
 DEFINE_MUTEX(krr_control_mutex);	/* of whoever starts, stops, begins an epoch */
 bool krr_start_pending;
 
+/* A longer step between two looks is a pause of the VM, or of this CPU by the host. */
+#define STEP_MS			10
+
+/**
+ * krr_out_of_patience() - has this CPU waited for the host for too long?
+ * @p: all zero when the wait begins; the same at each look
+ *
+ * Return: true once it has executed for KRR_HOST_PATIENCE_MS since.
+ */
+noinstr bool krr_out_of_patience(struct krr_patience *p)
+{
+	u64 now = krr_raw_tsc();
+
+	if (p->last)
+		p->spent += min_t(u64, now - p->last, STEP_MS * krr_hdr->tsc_khz);
+	p->last = now;
+	return p->spent > KRR_HOST_PATIENCE_MS * krr_hdr->tsc_khz;
+}
+
 static noinstr void prepare(void)
 {
 	struct krr_global *g = krr_g;
@@ -37,7 +57,8 @@ static noinstr void prepare(void)
 	g->left = 0;
 	g->muted = g->lock_only;
 	g->epoch = 0;
-	g->pos_head = g->pos_tail = g->tsc = g->events = g->dead_since = 0;
+	g->pos_head = g->pos_tail = g->tsc = g->events = 0;
+	g->full = (struct krr_patience){ };
 	g->peek.valid = false;
 	g->hold_max = (u32)(krr_hdr->tsc_khz * HOLD_MAX_US / 1000);
 	g->hold_urgent = (u32)(krr_hdr->tsc_khz * HOLD_URGENT_US / 1000);
@@ -65,8 +86,8 @@ static noinstr u32 start_command(void)
 static noinstr u64 krr_c_park_start(unsigned long nr_cpus)
 {
 	struct krr_global *g = krr_g;
+	struct krr_patience patience = { };
 	u32 one = 1, cmd;
-	u64 since;
 
 	this_cpu_write(krr_vif, 0);
 	this_cpu_write(krr_pos, 0);
@@ -78,20 +99,19 @@ static noinstr u64 krr_c_park_start(unsigned long nr_cpus)
 		else
 			smp_store_release(&krr_hdr->state, KRR_ST_PARKED_START);
 	}
-	since = krr_raw_tsc();
 	while ((cmd = start_command()) == KRR_CMD_NONE) {
-		/* the host's death is found by one CPU, for all */
-		if (one + 1 == nr_cpus &&
-		    krr_raw_tsc() - since > KRR_HOST_PATIENCE_MS * krr_hdr->tsc_khz) {
+		/* the host's death is found by one CPU, for all; the host may answer just now */
+		if (one + 1 == nr_cpus && krr_out_of_patience(&patience) &&
+		    arch_cmpxchg(&krr_hdr->command, KRR_CMD_NONE, KRR_CMD_ABORT) == KRR_CMD_NONE)
 			g->no_answer = 1;
-			krr_hdr->command = KRR_CMD_ABORT;
-		}
 		krr_pause();
 	}
 	if (cmd != KRR_CMD_RECORD && cmd != KRR_CMD_REPLAY)
 		return 0;
 	g->mode = cmd == KRR_CMD_RECORD ? KRR_MODE_RECORD : KRR_MODE_REPLAY;
 	this_cpu_write(krr_mode, g->mode);
+	if (cmd == KRR_CMD_REPLAY)
+		krr_settle_cpu();
 	if (one + 1 == nr_cpus && !g->lock_only) {
 		smp_store_release(&krr_hdr->state, cmd == KRR_CMD_RECORD ? KRR_ST_RECORDING :
 				  KRR_ST_REPLAYING);
@@ -192,6 +212,17 @@ static void leave_hooks(void)
 		synchronize_rcu_tasks();
 }
 
+/**
+ * krr_forgive_pause() - the VM was paused at a barrier, and its clock went on
+ *
+ * Under KVM it does, and what watches for CPUs that are stuck would see them stuck.
+ */
+void krr_forgive_pause(void)
+{
+	touch_all_softlockup_watchdogs();
+	rcu_cpu_stall_reset();
+}
+
 /* Arm the hooks, park all CPUs, and go on as the one who gets the command says. */
 static int begin(void)
 {
@@ -207,6 +238,7 @@ static int begin(void)
 	leave_hooks();
 	krr_settle_pages();
 	stop_machine(park_start, NULL, cpu_online_mask);
+	krr_forgive_pause();
 	if (krr_g->mode == KRR_MODE_OFF) {
 		krr_arm(false);
 		krr_hdr->state = KRR_ST_IDLE;

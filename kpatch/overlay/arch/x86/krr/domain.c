@@ -24,6 +24,8 @@
 #define SITE_DELAY	0x400
 #define SITE_ENTRY	0x500
 #define SITE_STOP	0x600
+/* 0x700: SITE_EPOCH of epoch.c */
+#define SITE_TRAP	0x800
 
 #define DEVICE_VECTOR	0xffff		/* X86_TRAP_OTHER, known to assembly only */
 #define WINDOW_FLAGS	0x246		/* see entry.S */
@@ -39,6 +41,7 @@ DEFINE_PER_CPU(u64, krr_sp);
 DEFINE_PER_CPU(u64, krr_target);
 DEFINE_PER_CPU(u32, krr_vector);
 DEFINE_PER_CPU(u64, krr_error);
+DEFINE_PER_CPU(u64, krr_cr2);
 DEFINE_PER_CPU(u64, krr_dr6);
 static DEFINE_PER_CPU(u64, krr_suspended_by);	/* its pt_regs */
 static DEFINE_PER_CPU(u32, krr_suspended_mode);
@@ -219,25 +222,62 @@ static noinstr void log_fault(const struct pt_regs *regs, const struct krr_ua_si
 	krr_put_bytes(KRR_EV_UFAULT, s->site, buf, p - buf, NULL, 0);
 }
 
+/* Log @v, or take from the log what it was. */
+static noinstr u64 log_reg(u64 v)
+{
+	return krr_c_value(KRR_EV_REG, v, 0, 0, SITE_TRAP);
+}
+
+/*
+ * What a CPU says of an exception in the kernel depends on its make: RF and the flags
+ * that an instruction leaves undefined, whether a locked instruction reads or writes
+ * first, which byte of an access across two pages is at fault.
+ */
+static noinstr void log_trap(struct pt_regs *regs)
+{
+	u32 vec = this_cpu_read(krr_vector);
+
+	regs->flags = log_reg(regs->flags);
+	if (vec != X86_TRAP_PF)
+		return;
+	this_cpu_write(krr_error, log_reg(this_cpu_read(krr_error)));
+	this_cpu_write(krr_cr2, log_reg(raw_cr2()));
+}
+
 static noinstr void trap_in_domain(struct pt_regs *regs)
 {
-	const struct krr_ua_site *s;
+	const struct krr_ua_site *s = NULL;
 
-	if (this_cpu_read(krr_vector) == X86_TRAP_PF && raw_cr2() < TASK_SIZE_MAX) {
+	if (this_cpu_read(krr_vector) == X86_TRAP_PF && raw_cr2() < TASK_SIZE_MAX)
 		s = ua_site(regs->ip);
-		if (s) {
-			regs->flags = krr_fault_flags();
-			if (krr_recording())
-				log_fault(regs, s);
-		}
+	if (s) {
+		regs->flags = krr_fault_flags();
+		this_cpu_write(krr_cr2, raw_cr2());
+		if (krr_recording())
+			log_fault(regs, s);
+	} else {
+		log_trap(regs);
 	}
 	regs->flags |= this_cpu_read(krr_vif);
 }
 
+/* krr_trap_flags(): of a trap that is handled before it is entered; outside the domain, as they are */
+noinstr u64 krr_c_trap_flags(unsigned long flags, unsigned long b, unsigned long c,
+			     unsigned long d, unsigned long site)
+{
+	return krr_this()->outside ? flags : log_reg(flags);
+}
+
 static noinstr void interrupt(struct pt_regs *regs)
 {
-	bool idle = regs->ip == (u64)krr_idle_ip;
+	bool idle;
 
+	/* sti holds interrupts off for one instruction, but where a hypervisor emulates it */
+	if (regs->ip == (u64)krr_window_shadow)
+		regs->ip = (u64)krr_window_ip;
+	if (regs->ip == (u64)krr_idle_shadow)
+		regs->ip = (u64)krr_idle_ip;
+	idle = regs->ip == (u64)krr_idle_ip;
 	if (!idle && regs->ip != (u64)krr_window_ip)
 		krr_bug();	/* hardware IF was 1 in the domain */
 	if (krr_recording()) {
@@ -448,16 +488,15 @@ EXPORT_SYMBOL_GPL(krr_c_bytes);
 
 static noinstr void wait_for_resume(void)
 {
-	u64 beat = READ_ONCE(krr_hdr->heartbeat), since = krr_raw_tsc();
+	u64 beat = READ_ONCE(krr_hdr->heartbeat), now;
+	struct krr_patience patience = { };
 
 	while (READ_ONCE(krr_hdr->command) != KRR_CMD_RESUME) {
-		u64 now = READ_ONCE(krr_hdr->heartbeat);
-
-		if (now != beat) {
-			beat = now;
-			since = krr_raw_tsc();
-		}
-		if (krr_raw_tsc() - since > KRR_HOST_PATIENCE_MS * krr_hdr->tsc_khz)
+		now = READ_ONCE(krr_hdr->heartbeat);
+		if (now != beat)
+			patience = (struct krr_patience){ };
+		beat = now;
+		if (krr_out_of_patience(&patience))
 			break;		/* no host: go on alone */
 		krr_pause();
 	}

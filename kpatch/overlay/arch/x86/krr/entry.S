@@ -237,7 +237,7 @@ SYM_INNER_LABEL(krr_window_ip, SYM_L_GLOBAL)
 	je	.Lwindow_off
 	movq	krr_g(%rip), %rax
 	incq	KRR_G_WINDOWS(%rax)
-	cmpl	$0, KRR_G_WAITING(%rax)
+	cmpq	$0, KRR_G_WAITING(%rax)
 	je	1f
 	CALL_KEEP krr_c_window_yield
 	cmpl	$KRR_MODE_OFF, PER_CPU_VAR(krr_mode)

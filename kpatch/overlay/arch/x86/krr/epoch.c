@@ -42,7 +42,7 @@ static noinstr void begin_stream(void)
 /* Recording: let the host take its snapshot.  Return: its command. */
 static noinstr u32 ask_host(u32 nr)
 {
-	u64 since = krr_raw_tsc();
+	struct krr_patience patience = { };
 	u32 cmd;
 
 	if (krr_g->muted)
@@ -51,7 +51,7 @@ static noinstr u32 ask_host(u32 nr)
 	krr_hdr->events = krr_g->events;
 	smp_store_release(&krr_hdr->state, KRR_ST_PARKED_EPOCH);
 	while ((cmd = smp_load_acquire(&krr_hdr->command)) == KRR_CMD_RECORD) {
-		if (krr_raw_tsc() - since > KRR_HOST_PATIENCE_MS * krr_hdr->tsc_khz)
+		if (krr_out_of_patience(&patience))
 			break;		/* no host: go on alone */
 		krr_pause();
 	}
@@ -67,6 +67,7 @@ static noinstr void turn_to_replay(void)
 
 	g->mode = KRR_MODE_REPLAY;
 	this_cpu_write(krr_mode, KRR_MODE_REPLAY);
+	krr_settle_cpu();
 	g->pos_tail = g->pos_head;
 	g->events = 0;
 	g->peek.valid = false;
@@ -91,6 +92,8 @@ static noinstr void wait_for_epoch(u32 before)
 	while (smp_load_acquire(&krr_g->epoch) == before && READ_ONCE(krr_g->mode))
 		krr_pause();
 	this_cpu_write(krr_mode, READ_ONCE(krr_g->mode));
+	if (krr_mode_now() == KRR_MODE_REPLAY)
+		krr_settle_cpu();
 }
 
 static noinstr u64 krr_c_park_epoch(unsigned long nr, unsigned long last)
@@ -163,6 +166,7 @@ static void poll_host(struct work_struct *work)
 			epoch_nr = wanted;
 			krr_list_shared();
 			stop_machine(park_epoch, NULL, cpu_online_mask);
+			krr_forgive_pause();
 		}
 	}
 	if (krr_on())

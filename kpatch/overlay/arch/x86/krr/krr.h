@@ -51,6 +51,15 @@ struct krr_event {
 	u64 next;		/* stream offset of the event after it */
 };
 
+/*
+ * How long a CPU has waited, in TSC cycles that it has executed: a VM that is paused, or
+ * a host that runs something else meanwhile, does not count.
+ */
+struct krr_patience {
+	u64 last;		/* TSC of the last look, 0 before the first */
+	u64 spent;
+};
+
 struct krr_cpu {
 	u64 pos_logged;		/* krr_pos at the last event that carried it */
 	u64 hold_since;		/* TSC at which others were first seen to wait, or 0 */
@@ -67,8 +76,8 @@ struct krr_global {
 	/* RR lock, recording, as those see it that wait for it.  See lock.c. */
 	u32 locked ____cacheline_aligned;
 	u32 reserved;		/* CPU + 1 that gets it next, or 0 */
-	u32 waiting;		/* bits: CPUs; KRR_G_WAITING of calls.h */
-	u32 urgent;		/* bits: of these, those with an interrupt to handle */
+	u64 waiting;		/* bits: CPUs; KRR_G_WAITING of calls.h */
+	u64 urgent;		/* bits: of these, those with an interrupt to handle */
 	u32 looks;		/* at the lock for each pause */
 
 	/* what the owner changes all the time; KRR_G_* of calls.h */
@@ -77,7 +86,7 @@ struct krr_global {
 	u64 tsc;		/* base of KRR_EV_TSC */
 	u64 events;
 	u64 windows;		/* opened while recording */
-	u32 muted;		/* events are no longer logged (ring overrun) */
+	u32 muted;		/* events are no longer logged: krr_give_up() */
 	u32 owner;		/* who has the RR lock, in both modes */
 	u32 last;		/* the owner before */
 	u32 taken;		/* acquisitions; says which to measure */
@@ -92,7 +101,7 @@ struct krr_global {
 	u32 hold_max;		/* TSC cycles after which a window yields */
 	u32 hold_urgent;	/* to who is urgent */
 
-	u64 dead_since;		/* TSC at which the ring was found full */
+	struct krr_patience full;	/* with the host, while the ring is full */
 	struct krr_event peek;
 
 	struct krr_cpu cpu[KRR_MAX_CPUS];
@@ -126,6 +135,12 @@ static __always_inline bool krr_is_unhooked(u8 kind) { return false; }
 static __always_inline bool krr_ad_unhooked(void) { return false; }
 #endif
 
+/*
+ * What replay leaves out of CR4, whatever the kernel writes: its CPU may lack it, and
+ * only user mode would be different without.
+ */
+#define KRR_CR4_NOT_IN_REPLAY	(X86_CR4_PCIDE | X86_CR4_PKE | X86_CR4_UMIP)
+
 DECLARE_PER_CPU(u32, krr_mode);
 DECLARE_PER_CPU(u64, krr_vif);
 DECLARE_PER_CPU(u64, krr_pos);
@@ -134,6 +149,7 @@ DECLARE_PER_CPU(u64, krr_sp);
 DECLARE_PER_CPU(u64, krr_target);
 DECLARE_PER_CPU(u32, krr_vector);
 DECLARE_PER_CPU(u64, krr_error);
+DECLARE_PER_CPU(u64, krr_cr2);
 DECLARE_PER_CPU(u64, krr_dr6);
 DECLARE_PER_CPU(struct krr_ua, krr_ua);
 
@@ -222,6 +238,7 @@ static __always_inline bool krr_recording(void)
 }
 
 /* log.c: producing; put.h has the rest */
+void krr_give_up(enum krr_stop reason);
 bool krr_make_room(u32 need);
 void krr_put1(u8 kind, u64 site, u64 a);
 void krr_put2(u8 kind, u64 site, u64 a, u64 b);
@@ -254,6 +271,9 @@ static __always_inline u64 krr_fault_flags(void)
 	return X86_EFLAGS_FIXED | (boot_cpu_has(X86_FEATURE_SMAP) ? X86_EFLAGS_AC : 0);
 }
 
+/* barrier.c */
+bool krr_out_of_patience(struct krr_patience *p);
+
 /* lock.c */
 void krr_lock_init(void);
 void krr_lock_acquire(enum krr_how how, bool urgent);
@@ -284,6 +304,14 @@ void krr_settle_pages(void);
 void krr_list_shared(void);
 void krr_list_inert(void);
 
+/* cpu.c */
+void krr_settle_cpu(void);
+#ifdef CONFIG_X86_X2APIC
+void krr_allow_x2apic(void);
+#else
+static inline void krr_allow_x2apic(void) { }
+#endif
+
 /* supported.c */
 int krr_supported_init(void);
 int krr_check_supported(void);
@@ -295,6 +323,7 @@ extern struct mutex krr_control_mutex;
 int krr_start_recording(const char *name, bool flight);
 int krr_start_serializing(void);
 int krr_stop_recording(enum krr_stop reason);
+void krr_forgive_pause(void);
 
 /* epoch.c */
 void krr_watch_host(bool on);

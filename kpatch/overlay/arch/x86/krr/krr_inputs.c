@@ -7,11 +7,15 @@
  * on it.
  * tests/guest/inputs.c is the user.
  */
+#include <linux/bug.h>
 #include <linux/cpu.h>
+#include <linux/delay.h>
 #include <linux/i8253.h>
 #include <linux/io.h>
+#include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
+#include <linux/sched/task.h>
 #include <linux/smp.h>
 #include <linux/sysfs.h>
 #include <asm/apicdef.h>
@@ -19,6 +23,7 @@
 #include <asm/msr.h>
 #include <asm/segment.h>
 
+#define NOWHERE		0xffff8fff00001000ul	/* no kernel maps anything there */
 #define MSR_NOWHERE	0x400000ff	/* no processor has it; a hypervisor may answer 0 */
 
 /* All that was read counts, the order too. */
@@ -48,6 +53,49 @@ static int get_msr_safe(char *buf, const struct kernel_param *kp)
 		return err;
 	len = show(buf, 0, kp, base);
 	return len + show(buf, len, kp, rdmsrl_safe(MSR_NOWHERE, &nothing) ? 1 : 0);
+}
+
+/* Whether these fault is the processor's to say. */
+static int get_wrmsr(char *buf, const struct kernel_param *kp)
+{
+	int len = show(buf, 0, kp, wrmsrl_safe(MSR_NOWHERE, 1) ? 1 : 0);
+	u64 nothing;
+
+	wrmsrl(MSR_NOWHERE, 1);
+	rdmsrl(MSR_NOWHERE, nothing);
+	return len + show(buf, len, kp, nothing);
+}
+
+/* Flags that the instruction leaves undefined, and RF, are in the frame and on the console. */
+static int get_warn(char *buf, const struct kernel_param *kp)
+{
+	u64 a = *(u64 *)kp->arg | 1;
+
+	asm volatile("imulq %0, %0\n\tshlq $7, %0" : "+r" (a) : : "cc");
+	WARN(1, "krr_inputs: a warning, %llx", a & 1);
+	return show(buf, 0, kp, a);
+}
+
+/* A locked instruction reads and writes; which of both faults is the processor's to say. */
+static int bad_increment(void *nowhere)
+{
+	atomic_inc(nowhere);
+	return 0;
+}
+
+/* In a thread of its own: whatever it holds is lost. */
+static int get_oops(char *buf, const struct kernel_param *kp)
+{
+	struct task_struct *t = kthread_create(bad_increment, (void *)NOWHERE, "krr_oops");
+
+	if (IS_ERR(t))
+		return PTR_ERR(t);
+	get_task_struct(t);
+	wake_up_process(t);
+	while (!READ_ONCE(t->exit_state))
+		msleep(1);
+	put_task_struct(t);
+	return show(buf, 0, kp, 1);
 }
 
 /* The counter of the PIT, as long as nobody else latches it. */
@@ -103,6 +151,9 @@ static int get_ss(char *buf, const struct kernel_param *kp)
 
 INPUT(msr, "the GS base of user mode, by rdmsr");
 INPUT(msr_safe, "the same where rdmsr may fail; then, whether it does for one that is not there");
+INPUT(wrmsr, "whether wrmsr to a register that is not there fails; the same, where it must not");
+INPUT(warn, "a warning, with flags that are undefined");
+INPUT(oops, "an oops by a locked instruction, in a thread");
 INPUT(ins, "the PIT's counter, by ins");
 INPUT(fromio, "the count of the local APIC's timer, by memcpy_fromio()");
 INPUT(ss, "SS of each CPU, in an interrupt on all but this one");

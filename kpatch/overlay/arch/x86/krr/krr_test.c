@@ -534,7 +534,7 @@ static void full_ring(struct kunit *test)
 	krr_put1(KRR_EV_TSC, SITE, 3);
 	KUNIT_EXPECT_EQ(test, r->hdr->throttled, 1);
 	KUNIT_EXPECT_EQ(test, r->hdr->head, r->hdr->tail + RING_BYTES - SCALAR_ROOM + 3);
-	KUNIT_EXPECT_EQ(test, r->g->dead_since, 0);
+	KUNIT_EXPECT_EQ(test, r->g->full.spent, 0);
 	KUNIT_EXPECT_EQ(test, r->g->muted, 0);
 	KUNIT_EXPECT_EQ(test, r->g->events, 3);
 	KUNIT_EXPECT_EQ(test, r->hdr->state, KRR_ST_IDLE);

@@ -46,29 +46,42 @@ void __init krr_lock_init(void)
 								   LOOKS_PER_PAUSE;
 }
 
+static noinstr void send_nmi(u32 apicid)
+{
+	volatile u32 *icr2 = (volatile u32 *)(APIC_BASE + APIC_ICR2);
+	volatile u32 *icr = (volatile u32 *)(APIC_BASE + APIC_ICR);
+
+	if (x2apic_mode) {
+		/* unlike the store below, this may overtake stores before it */
+		asm volatile("mfence\n\tlfence\n\twrmsr"
+			     : : "c" (APIC_BASE_MSR + (APIC_ICR >> 4)),
+			       "a" (APIC_DM_NMI | APIC_DEST_PHYSICAL), "d" (apicid) : "memory");
+		return;
+	}
+	*icr2 = SET_XAPIC_DEST_FIELD(apicid);
+	*icr = APIC_DM_NMI | APIC_DEST_PHYSICAL;
+}
+
 /*
  * Wake a CPU that sleeps, once.  It takes the NMI before it sleeps again, so there is
  * never more than one on the way to a CPU.
  */
 static noinstr void ring(u32 cpu)
 {
-	volatile u32 *icr2 = (volatile u32 *)(APIC_BASE + APIC_ICR2);
-	volatile u32 *icr = (volatile u32 *)(APIC_BASE + APIC_ICR);
 	struct krr_cpu *c = &krr_g->cpu[cpu];
 
 	if (!READ_ONCE(c->parked) || arch_xchg(&c->ringing, 1))
 		return;
 	c->rung++;
-	*icr2 = SET_XAPIC_DEST_FIELD(c->apicid);
-	*icr = APIC_DM_NMI | APIC_DEST_PHYSICAL;
+	send_nmi(c->apicid);
 }
 
 /* The CPU after this one, in a circle, of those that wait.  @waiting is not 0. */
-static noinstr u32 next_waiting(u32 waiting)
+static noinstr u32 next_waiting(u64 waiting)
 {
-	u32 me = krr_cpu_id(), after = waiting & ~((2u << me) - 1);
+	u64 after = waiting & ~((2ull << krr_cpu_id()) - 1);
 
-	return __builtin_ctz(after ? after : waiting);
+	return __builtin_ctzll(after ? after : waiting);
 }
 
 /* krr_ring_all() - the recording is over: nobody may sleep on for the lock */
@@ -129,6 +142,23 @@ noinstr bool krr_doorbell(struct pt_regs *regs)
 	return true;
 }
 
+/**
+ * krr_foreign_nmi() - an NMI that was not rung is about to be handled
+ *
+ * Its handler runs outside the domain, at a position that no log could name, and writes
+ * to the kernel's memory and console.  So the recording ends before it.
+ */
+noinstr void krr_foreign_nmi(void)
+{
+	static const char why[] = "an NMI that is not the recorder's";
+
+	if (!krr_armed() || !krr_g || READ_ONCE(krr_g->mode) != KRR_MODE_RECORD ||
+	    READ_ONCE(krr_g->muted))
+		return;
+	krr_copy(krr_hdr->message, why, sizeof(why));
+	krr_give_up(KRR_STOP_NMI);
+}
+
 static __always_inline bool is_mine(void)
 {
 	u32 reserved = READ_ONCE(krr_g->reserved);
@@ -187,16 +217,43 @@ static noinstr bool look_for_a_while(void)
 	return false;
 }
 
+/*
+ * The lock is free, and reserved for a CPU that does not come: the host has descheduled
+ * it.  Its reservation expires, or all CPUs would wait for the host's scheduler.
+ */
+static noinstr void expire_reservation(u32 reserved)
+{
+	arch_cmpxchg(&krr_g->reserved, reserved, 0);
+}
+
+/* Return: the CPU + 1 that could have the lock right now and is not this one, or 0. */
+static noinstr u32 absent_reserver(void)
+{
+	u32 reserved = READ_ONCE(krr_g->reserved);
+
+	return READ_ONCE(krr_g->locked) || reserved == krr_cpu_id() + 1 ? 0 : reserved;
+}
+
 static noinstr void wait_for_lock(u64 since)
 {
-	u64 most = krr_hdr->tsc_khz * US_OF_SPINNING / 1000;
+	u64 most = krr_hdr->tsc_khz * US_OF_SPINNING / 1000, free_since = 0;
+	u32 absent = 0, now_absent, taken = 0;
 
 	while (!try_lock()) {
 		if (READ_ONCE(krr_g->mode) == KRR_MODE_OFF)
 			return;
 		if (look_for_a_while())
 			continue;
-		if (krr_raw_tsc() - since <= most)
+		now_absent = absent_reserver();
+		if (now_absent != absent || READ_ONCE(krr_g->taken) != taken) {
+			absent = now_absent;
+			taken = READ_ONCE(krr_g->taken);
+			free_since = krr_raw_tsc();
+		} else if (absent && krr_raw_tsc() - free_since > most) {
+			expire_reservation(absent);
+			continue;
+		}
+		if (absent || krr_raw_tsc() - since <= most)
 			continue;
 		reserve(krr_cpu_id());
 		park();
@@ -239,21 +296,21 @@ noinstr bool krr_off_if_ended(void)
 	return true;
 }
 
-static noinstr void set_bits(u32 *word, u32 bits)
+static noinstr void set_bits(u64 *word, u64 bits)
 {
-	asm volatile("lock orl %1, %0" : "+m" (*word) : "r" (bits) : "memory");
+	asm volatile("lock orq %1, %0" : "+m" (*word) : "r" (bits) : "memory");
 }
 
-static noinstr void clear_bits(u32 *word, u32 bits)
+static noinstr void clear_bits(u64 *word, u64 bits)
 {
-	asm volatile("lock andl %1, %0" : "+m" (*word) : "r" (~bits) : "memory");
+	asm volatile("lock andq %1, %0" : "+m" (*word) : "r" (~bits) : "memory");
 }
 
 static noinstr void wait_in_line(bool urgent)
 {
 	struct krr_global *g = krr_g;
 	u64 since = krr_raw_tsc();
-	u32 me = 1u << krr_cpu_id();
+	u64 me = 1ull << krr_cpu_id();
 
 	if (urgent) {
 		set_bits(&g->urgent, me);
@@ -336,7 +393,8 @@ noinstr void krr_lock_pass(void)
 static __always_inline void release_record(void)
 {
 	struct krr_global *g = krr_g;
-	u32 waiting, reserved;
+	u64 waiting;
+	u32 reserved;
 
 	if (krr_this()->sample)
 		measure_hold(krr_this());
@@ -378,7 +436,7 @@ noinstr void krr_lock_release(void)
  */
 noinstr void krr_lock_hand_over(void)
 {
-	u32 waiting = READ_ONCE(krr_g->waiting), urgent = waiting & READ_ONCE(krr_g->urgent);
+	u64 waiting = READ_ONCE(krr_g->waiting), urgent = waiting & READ_ONCE(krr_g->urgent);
 
 	if (krr_recording() && waiting)
 		reserve(next_waiting(urgent ? urgent : waiting));

@@ -23,16 +23,16 @@ static_assert(KRR_EV_RANDOM == KRR_K_RANDOM && KRR_EV_PORT == KRR_K_PORT &&
 
 /* --- producing ------------------------------------------------------------ */
 
-static noinstr void give_up_if_abandoned(void)
+/**
+ * krr_give_up() - log nothing from now on; the host ends the recording there
+ * @reason: why
+ *
+ * Any context, an NMI too: an event that is being written is the last one.
+ */
+noinstr void krr_give_up(enum krr_stop reason)
 {
-	u64 now = krr_raw_tsc();
-
-	if (!krr_g->dead_since)
-		krr_g->dead_since = now;
-	if (now - krr_g->dead_since < KRR_HOST_PATIENCE_MS * krr_hdr->tsc_khz)
-		return;
 	krr_g->muted = 1;
-	WRITE_ONCE(krr_hdr->stop_reason, KRR_STOP_OVERRUN);
+	WRITE_ONCE(krr_hdr->stop_reason, reason);
 	smp_store_release(&krr_hdr->state, KRR_ST_LOST);
 }
 
@@ -54,12 +54,13 @@ noinstr bool krr_make_room(u32 need)
 			counted = true;
 			krr_hdr->throttled++;
 		}
-		give_up_if_abandoned();
+		if (krr_out_of_patience(&g->full))
+			krr_give_up(KRR_STOP_OVERRUN);
 		if (g->muted)
 			return false;
 		krr_pause();
 	}
-	g->dead_since = 0;
+	g->full = (struct krr_patience){ };
 	return true;
 }
 

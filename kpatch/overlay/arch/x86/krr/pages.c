@@ -16,6 +16,7 @@
 #include <linux/vmalloc.h>
 #include <asm/cpu_entry_area.h>
 #include <asm/smp.h>
+#include <asm/tlbflush.h>
 
 #include "krr.h"
 
@@ -167,6 +168,8 @@ static void list_inert_cpu(int cpu)
 	krr_inert(per_cpu_ptr(&krr_error, cpu), sizeof(u64));
 	krr_inert(per_cpu_ptr(&krr_dr6, cpu), sizeof(u64));
 	krr_inert(&per_cpu_ptr(&cpu_tss_rw, cpu)->x86_tss.sp2, sizeof(u64));
+	/* cleared on the way to user mode */
+	krr_inert(&per_cpu_ptr(&cpu_tlbstate, cpu)->user_pcid_flush_mask, sizeof(u16));
 	if (!krr_g->cpu[cpu].outside)
 		return;
 	krr_inert((void *)task_top_of_stack(task) - OUTSIDE_BYTES, OUTSIDE_BYTES);

@@ -51,14 +51,19 @@ static __always_inline u64 krr_pos_delta(void)
 /* KRR_EV_ACQUIRE of this CPU. */
 static __always_inline void krr_put_acquire(u32 how)
 {
-	u8 *p = krr_put_begin(KRR_EV_ACQUIRE, how << 2, 11);
+	u8 *p = krr_put_begin(KRR_EV_ACQUIRE, how << 2, 12);
+	u32 v = krr_cpu_id() << 4 | how;
 
 	if (!p)
 		return;
-	*p++ = krr_cpu_id() << 4 | how;		/* less than 128: a varint */
+	if (v >= 0x80) {		/* a varint of two bytes */
+		*p++ = v | 0x80;
+		v >>= 7;
+	}
+	*p++ = v;
 	krr_put_commit(krr_varint_put(p, krr_pos_delta()));
 }
-static_assert(KRR_MAX_CPUS <= 8);
+static_assert(KRR_MAX_CPUS << 4 <= 1 << 14);
 
 /**
  * krr_put_open() - an event of bytes that are made in the ring itself

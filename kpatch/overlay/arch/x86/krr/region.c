@@ -111,6 +111,7 @@ void __init krr_reserve(void)
 {
 	if (!want_ring)
 		return;
+	krr_allow_x2apic();
 	if (!is_power_of_2(want_ring) || want_ring < KRR_MIN_RING) {
 		pr_err("krr=%llu: expected a power of two of at least %uM\n", want_ring,
 		       KRR_MIN_RING >> 20);

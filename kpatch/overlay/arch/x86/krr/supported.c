@@ -13,7 +13,6 @@
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/workqueue.h>
-#include <asm/apic.h>
 #include <asm/processor.h>
 #include <asm/smp.h>
 
@@ -84,15 +83,33 @@ static int check_cpu(void)
 	if (num_online_cpus() > KRR_MAX_CPUS)
 		return krr_refuse("%u CPUs are online, at most %u can be recorded",
 			      num_online_cpus(), KRR_MAX_CPUS);
-	if (x2apic_enabled())
-		return krr_refuse("the local APIC is in x2APIC mode: boot with nox2apic");
-	if (boot_cpu_has(X86_FEATURE_FSGSBASE))
-		return krr_refuse("user mode can write FS and GS base: boot with nofsgsbase");
-	if (boot_cpu_has(X86_FEATURE_OSPKE))
-		return krr_refuse("user mode can write the protection key register: boot with nopku");
+	if (boot_cpu_has(X86_FEATURE_AMX_TILE))
+		return krr_refuse("the CPU has AMX, whose registers are saved where no hook looks: boot with clearcpuid=amx_tile");
+	if (boot_cpu_has(X86_FEATURE_SERIALIZE))
+		return krr_refuse("the kernel uses the instruction SERIALIZE, which no replay has: boot with clearcpuid=serialize");
+	if (krr_pmu_active())
+		return krr_refuse("hardware performance events are in use, which make NMIs: end perf, boot with nmi_watchdog=0");
 	if (boot_cpu_has(X86_FEATURE_HYPERVISOR) && boot_cpu_has(X86_FEATURE_MWAIT) &&
 	    boot_option_idle_override != IDLE_HALT)
 		return krr_refuse("idle may use mwait: boot with idle=halt");
+	return 0;
+}
+
+/*
+ * Features that the guest is shown for user mode, and that no replay has.  Some ciphers
+ * and checksums of the kernel would use them, too.
+ */
+static int check_ciphers(void)
+{
+	if (boot_cpu_has(X86_FEATURE_AVX512F) &&
+	    (IS_ENABLED(CONFIG_RAID6_PQ) || IS_ENABLED(CONFIG_CRYPTO_CHACHA20_X86_64) ||
+	     IS_ENABLED(CONFIG_CRYPTO_POLY1305_X86_64) || IS_ENABLED(CONFIG_CRYPTO_BLAKE2S_X86)))
+		return krr_refuse("this kernel has ciphers or checksums in AVX-512, which no replay has: boot with clearcpuid=avx512f");
+	if (boot_cpu_has(X86_FEATURE_SHA_NI) &&
+	    (IS_ENABLED(CONFIG_CRYPTO_SHA1_SSSE3) || IS_ENABLED(CONFIG_CRYPTO_SHA256_SSSE3)))
+		return krr_refuse("this kernel has hashes in SHA instructions, which no replay has: boot with clearcpuid=sha_ni");
+	if (boot_cpu_has(X86_FEATURE_GFNI) && IS_ENABLED(CONFIG_CRYPTO_ARIA_AESNI_AVX_X86_64))
+		return krr_refuse("this kernel has a cipher in GFNI, which no replay has: boot with clearcpuid=gfni");
 	return 0;
 }
 
@@ -106,7 +123,7 @@ int krr_check_supported(void)
 		return krr_refuse("this kernel has TLS or the crypto API for user mode in it, which read user pages");
 	if (IS_ENABLED(CONFIG_TCP_MD5SIG))
 		return krr_refuse("this kernel has TCP MD5 signatures in it, which read user pages");
-	return check_cpu() ?: check_pci() ?: check_mappings();
+	return check_cpu() ?: check_ciphers() ?: check_pci() ?: check_mappings();
 }
 
 /* CPUs do not come or go during a recording. */

@@ -86,7 +86,7 @@
 #define KRR_MAGIC		"KRRv1\0\r\n"	/* 8 bytes */
 #define KRR_MAGIC_LEN		8
 #define KRR_FORMAT_VERSION	4
-#define KRR_MAX_CPUS		8
+#define KRR_MAX_CPUS		64
 #define KRR_MIN_RING		(4u << 20)
 #define KRR_HDR_BYTES		16384u		/* hdr.ring_off */
 #define KRR_POLL_MS		100		/* the guest looks at hdr.wanted */
@@ -119,7 +119,7 @@
 	X(MMIO,     mmio,     KRR_SHAPE_V,  8,  "read of device memory")	       \
 	X(APIC,     apic,     KRR_SHAPE_V,  9,  "read of the local APIC")       \
 	X(MSR,      msr,      KRR_SHAPE_V,  10, "rdmsr, rdpmc")		       \
-	X(REG,      reg,      KRR_SHAPE_V,  11, "dr6, xcr, segment, pkru")      \
+	X(REG,      reg,      KRR_SHAPE_V,  11, "flags of a trap, cr2, pkru...") \
 	X(IODATA,   iodata,   KRR_SHAPE_B,  12, "ins, memcpy_fromio")	       \
 	X(UREAD,    uread,    KRR_SHAPE_B,  13, "user data, see below")	       \
 	X(UFAULT,   ufault,   KRR_SHAPE_B,  14, "fault in a user access")       \
@@ -167,6 +167,7 @@ enum krr_stop {
 	KRR_STOP_UNSUPPORTED	= 4,	/* met something that can't be recorded */
 	KRR_STOP_REBOOT		= 5,	/* reboot, halt or power-off */
 	KRR_STOP_DROP		= 6,	/* the flight recorder is not wanted any more */
+	KRR_STOP_NMI		= 7,	/* an NMI that is not the recorder's */
 };
 
 /*

@@ -136,6 +136,28 @@ u64 krr_c_trap_exit(unsigned long regs, unsigned long b, unsigned long c, unsign
 		    unsigned long site);
 u64 krr_c_delay(unsigned long cycles, unsigned long b, unsigned long c, unsigned long d,
 		unsigned long site);
+u64 krr_c_trap_flags(unsigned long flags, unsigned long b, unsigned long c, unsigned long d,
+		     unsigned long site);
+u64 krr_c_read_msr(unsigned long msr, unsigned long err, unsigned long c, unsigned long d,
+		   unsigned long site);
+u64 krr_c_write_msr(unsigned long msr, unsigned long v, unsigned long c, unsigned long d,
+		    unsigned long site);
+u64 krr_c_cpuid(unsigned long ax, unsigned long bx, unsigned long cx, unsigned long dx,
+		unsigned long site);
+u64 krr_c_write_cr3(unsigned long v, unsigned long b, unsigned long c, unsigned long d,
+		    unsigned long site);
+u64 krr_c_reload_cr3(unsigned long a, unsigned long b, unsigned long c, unsigned long d,
+		     unsigned long site);
+u64 krr_c_write_cr4(unsigned long v, unsigned long b, unsigned long c, unsigned long d,
+		    unsigned long site);
+u64 krr_c_invpcid(unsigned long pcid, unsigned long addr, unsigned long type, unsigned long d,
+		  unsigned long site);
+u64 krr_c_rdpkru(unsigned long a, unsigned long b, unsigned long c, unsigned long d,
+		 unsigned long site);
+u64 krr_c_wrpkru(unsigned long pkru, unsigned long b, unsigned long c, unsigned long d,
+		 unsigned long site);
+u64 krr_c_xgetbv(unsigned long index, unsigned long b, unsigned long c, unsigned long d,
+		 unsigned long site);
 
 /* Virtual interrupt flag; the functions stand in arch/x86/krr/entry.S. */
 static __always_inline unsigned long krr_save_flags(void)
@@ -237,11 +259,77 @@ static __always_inline u64 krr_logged(u8 kind, u64 v)
 	krr_logged(kind, __krr_v);					\
 })
 
+/*
+ * After code that one of the modes leaves out: the registers that it may have changed hold
+ * the same in both, since a frame that is pushed later has them.
+ */
+static __always_inline void krr_clear_scratch(void)
+{
+	if (krr_armed())
+		asm volatile("xorl %%eax, %%eax\n\txorl %%ecx, %%ecx\n\txorl %%edx, %%edx\n\t"
+			     "xorl %%esi, %%esi\n\txorl %%edi, %%edi\n\txorl %%r8d, %%r8d\n\t"
+			     "xorl %%r9d, %%r9d\n\txorl %%r10d, %%r10d\n\txorl %%r11d, %%r11d"
+			     : : : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11",
+			       "cc");
+}
+
 /* krr_input() for @len bytes at @buf, filled by the caller in recording. */
 static __always_inline void krr_bytes(unsigned long kind, void *buf, unsigned long len)
 {
 	if (krr_on())
 		krr_call(krr_c_bytes, kind, buf, len, 0);
+}
+
+/*
+ * MSRs that each CPU has and that a replay needs: FS and GS base, which are written at
+ * each switch of tasks.  Writes of them are no input.
+ */
+static __always_inline bool krr_plain_msr(u32 msr)
+{
+	return msr - 0xc0000100u <= 2;		/* MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE */
+}
+
+void krr_warn_msr(u32 msr, bool write);
+
+/* rdmsr and wrmsr while krr_on(); one that faults is reported, as without krr. */
+static __always_inline u64 krr_read_msr(u32 msr)
+{
+	int err = 0;
+	u64 v = krr_call(krr_c_read_msr, msr, &err, 0, 0);
+
+	if (err)
+		krr_warn_msr(msr, false);
+	return v;
+}
+
+static __always_inline void krr_write_msr(u32 msr, u64 v)
+{
+	if (krr_call(krr_c_write_msr, msr, v, 0, 0))
+		krr_warn_msr(msr, true);
+}
+
+/* An exception is handled before it is entered: its flags are an input, as krr_enter_trap() has it. */
+#define krr_trap_flags(regs)						\
+do {									\
+	if (krr_on())							\
+		(regs)->flags = krr_call(krr_c_trap_flags, (regs)->flags, 0, 0, 0);\
+} while (0)
+
+/* Error code and CR2 of the exception in the kernel that krr_enter_trap() has logged. */
+static __always_inline unsigned long krr_trap_error(void)
+{
+	unsigned long v;
+
+	asm volatile("movq %%gs:krr_error, %0" : "=r" (v));
+	return v;
+}
+
+static __always_inline unsigned long krr_trap_cr2(void)
+{
+	unsigned long v;
+
+	asm volatile("movq %%gs:krr_cr2, %0" : "=r" (v));
+	return v;
 }
 
 bool krr_skip_fault(struct pt_regs *regs, unsigned long address);
@@ -254,6 +342,7 @@ static __always_inline bool krr_on(void) { return false; }
 static __always_inline bool krr_replaying(void) { return false; }
 static __always_inline void krr_relax(void) { }
 static __always_inline void krr_window(void) { }
+static __always_inline void krr_clear_scratch(void) { }
 static __always_inline void krr_enter_user(struct pt_regs *regs) { }
 static __always_inline void krr_leave_user(void) { }
 static __always_inline void krr_enter_trap(struct pt_regs *regs) { }
@@ -265,11 +354,18 @@ static __always_inline void krr_irq_enable(void) { }
 static __always_inline void krr_safe_halt(void) { }
 static __always_inline unsigned long krr_save_flags(void) { return 0; }
 static __always_inline void krr_bytes(unsigned long kind, void *buf, unsigned long len) { }
+static __always_inline bool krr_plain_msr(u32 msr) { return true; }
+static __always_inline u64 krr_read_msr(u32 msr) { return 0; }
+static __always_inline void krr_write_msr(u32 msr, u64 v) { }
+static __always_inline unsigned long krr_trap_error(void) { return 0; }
+static __always_inline unsigned long krr_trap_cr2(void) { return 0; }
+#define krr_trap_flags(regs)	do { } while (0)
 static inline bool krr_skip_fault(struct pt_regs *regs, unsigned long address) { return false; }
 static inline void krr_panic(const char *msg) { }
+static __always_inline unsigned long krr_no_call(void) { return 0; }
 #define krr_input(kind, expr)	({ u64 __krr_v = (u64)(expr); __krr_v; })
 #define krr_logged(kind, v)	(v)
-#define krr_call(fn, a, b, c, d)	0ul
+#define krr_call(fn, a, b, c, d)	krr_no_call()
 
 #endif /* KRR_HOOKS */
 #else /* __ASSEMBLY__ */

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * oops - exceptions in the kernel, whose flags and error code differ from one processor to
+ * the next; made by a module, whose directory the host shares (krrctl --share DIR:modules)
+ */
+#include "test.h"
+
+#define MODULE "krr_inputs"
+
+static void make(const char *name)
+{
+	char text[64];
+
+	test_get(test_in("/sys/module/" MODULE "/parameters", name), text, sizeof(text));
+	CHECK(*text >= '0' && *text <= '9');
+}
+
+int main(int argc, char **argv)
+{
+	struct amount a = test_amount(argc, argv);
+	char dir[64];
+	int fd;
+
+	test_alone();
+	if (!test_modules(dir))
+		return test_skip("no share \"modules\"");
+	fd = test_module_file(dir, MODULE);
+	CHECK(!syscall(SYS_finit_module, fd, "", 0) || errno == EEXIST);
+	close(fd);
+	test_modules_end(dir);
+	while (test_more(&a)) {
+		make("warn");
+		make("oops");
+		make("wrmsr");
+	}
+	return test_ok(&a, "a warning, an oops and writes of registers each");
+}
