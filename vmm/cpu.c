@@ -440,7 +440,7 @@ static int settle(struct cpu *c, json_t *model, json_t *max, json_t *tcg)
 		}
 		append_word(c->features, names[i]);
 		if (kernel)
-			add(c->replay, '+', names[i], len);
+			add_with_needs(c->replay, names[i], len);
 	}
 	free(names);
 	return err;
