@@ -299,8 +299,13 @@ static void add_opt(struct krr_argv *a, const char *opt, const char *value)
  */
 static void add_cpu(const struct krr_machine *m, bool replay, struct krr_argv *a)
 {
-	const char *cpu = replay && m->cpu_replay ? m->cpu_replay : m->cpu;
+	__free_ptr char *seen = NULL;
+	const char *cpu = m->cpu;
 
+	if (replay && m->cpu_replay)
+		cpu = m->cpu_replay;
+	if (replay && m->cpu_features && !strcmp(m->accel, "kvm"))
+		cpu = seen = krr_cpu_seen(m->cpu_features);
 	add(a, "-cpu");
 	add(a, "%s" NO_KVM_FEATURES "%s", cpu, strchr(cpu, ',') && !replay ? ",enforce=on" : "");
 }

@@ -16,6 +16,8 @@
 #include "vmm/replay.h"
 #include "vmm/state.h"
 
+#define QEMU_UP_MS	30000u	/* to come up; a nested host is slow */
+
 /* A log that was cut off is done when all of it is taken and nothing follows. */
 #define CUT_NS		3000000000ull
 #define SETTLE_NS	200000000ull	/* the ring empty that long: it waits for more */
@@ -176,7 +178,7 @@ static int start_qemu(struct krr_replay *rp)
 	err = krr_vm_spawn(&rp->vm, &rp->machine, &io);
 	if (err)
 		return err;
-	err = krr_qmp_connect(rp->vm.qmp, 10000, &rp->qmp);
+	err = krr_qmp_connect(rp->vm.qmp, QEMU_UP_MS, &rp->qmp);
 	if (!err)
 		return check_cpu(rp);
 	if (rp->how->trial)
