@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # kvm.t - recorded under KVM, replayed under TCG and under KVM, if KVM runs a kernel here
 . "$(dirname "$0")/lib.sh"
-plan 16
+plan 18
 
 # doctor boots the guest kernel to know; /dev/kvm alone says little
 probe=$("$krrctl" doctor | grep -E '^[A-Za-z]+ +kvm ')
@@ -26,3 +26,7 @@ for smp in 1 2; do
 	ok "replayed and verified under what serves best" "$krrctl" verify tcg-$smp
 	says "under kvm (recorded in" "which is KVM"
 done
+
+ok "gdb, under KVM, stops at a breakpoint in hardware" "$krrctl" gdb --accel kvm kvm-2 -- -batch \
+	-ex 'hbreak __schedule' -ex continue -ex 'backtrace 2'
+says "in schedule ()" "and shows the way to it"
