@@ -76,7 +76,7 @@ include kpatch/build.mk
 include tests/bench/build.mk
 include tests/guest/build.mk
 
-TOOLS := $(O)/bin/krrctl $(O)/bin/krrd
+TOOLS := $(O)/bin/krrctl $(O)/bin/krrd $(O)/bin/krr-uffd.so
 tools: $(TOOLS)
 
 setup:
