@@ -322,7 +322,9 @@ static void add_board(const struct krr_machine *m, const struct krr_machine_io *
 	add(a, "%s,hpet=off,vmport=off,memory-backend=ram,max-ram-below-4g=%" PRIu64 "%s",
 	    m->machine, type->low_ram, type->extra);
 	add(a, "-object");
-	add(a, "memory-backend-file,id=ram,size=%" PRIu64 ",share=on,mem-path=%s", m->mem, io->ram);
+	/* a mapping that is not aligned cannot have huge pages */
+	add(a, "memory-backend-file,id=ram,size=%" PRIu64 ",align=2M,share=on,mem-path=%s", m->mem,
+	    io->ram);
 	add(a, "-m");
 	add(a, "%" PRIu64 "M", m->mem >> 20);
 	add(a, "-smp");

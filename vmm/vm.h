@@ -25,6 +25,7 @@ struct krr_vm {
 	int lockfd;
 	pid_t pid;		/* 0: not running */
 	int status;		/* of waitpid(), once it has ended */
+	int uffd_socket;	/* of krr_uffd_take(), 0 or less: none */
 	char *argv;		/* for people */
 	char *qemu_version;
 };
