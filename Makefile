@@ -31,7 +31,7 @@ export O V
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-.PHONY: help all tools setup demo check check-full soak soak-flight selftests bench bench-quick bench-docs \
+.PHONY: help all tools setup demo check check-full check-kvm check-kvm-short soak soak-flight selftests bench bench-quick bench-docs \
 	unit clean FORCE
 
 all: tools
@@ -54,6 +54,8 @@ help:
 	@echo '  make fuzz-corpus  keep the best of what it found in tests/fuzz/corpus'
 	@echo '  make check        all of the above that it needs, then the tests (prove)'
 	@echo '  make check-full   check, the debug kernel, selftests, longer soaks, fuzzing, CONFIG_KRR=n'
+	@echo '  make check-kvm    record under KVM, in an emulated machine where there is none; 40 minutes'
+	@echo '  make check-kvm-short  some of it, as make check does'
 	@echo '  make selftests    the selftests of the kernel itself, recorded and replayed'
 	@echo '  make soak         random loads, SOAK_ARGS="$(SOAK_ARGS)"'
 	@echo '  make soak-flight  the flight recorder under load, FLIGHT_ARGS="$(FLIGHT_ARGS)"'
@@ -75,6 +77,7 @@ include bpf/programs.mk
 include kpatch/build.mk
 include tests/bench/build.mk
 include tests/guest/build.mk
+include tests/kvm-rig/build.mk
 
 TOOLS := $(O)/bin/krrctl $(O)/bin/krrd
 tools: $(TOOLS)
@@ -101,15 +104,24 @@ demo: setup
 # KRR_KERNEL and KRR_VMLINUX name a kernel that is there already
 TEST_KERNEL := $(if $(KRR_KERNEL),,kernel)
 
-.PHONY: do-check do-demo
+.PHONY: do-check do-demo do-check-kvm do-check-kvm-short
 # what says soonest that something is wrong
 QUICK_TESTS := tests/layers.t tests/docs.t tests/kernel-build.t tests/guest.t
 
-do-check: check-patches tools $(TEST_KERNEL) kernel-bugs guest guest-debian unit
+do-check: check-patches tools $(TEST_KERNEL) kernel-bugs guest guest-debian kvm-rig unit
 	$(Q)prove --timer $(QUICK_TESTS) $(filter-out $(QUICK_TESTS),$(wildcard tests/*.t tests/record/*.t))
 
 do-demo: tools $(TEST_KERNEL) kernel-bugs guest-debian
 	$(Q)tests/demo.sh
+
+check-kvm check-kvm-short: setup
+	$(Q)$(MAKE) --no-print-directory do-$@
+
+do-check-kvm: tools $(TEST_KERNEL) guest guest-debian kvm-rig
+	$(Q)prove --timer tests/kvm-rig/check && cat $(O)/kvm-rig/table
+
+do-check-kvm-short: tools $(TEST_KERNEL) guest kvm-rig
+	$(Q)prove --timer tests/kvm.t && cat $(O)/kvm-rig/table-short
 
 soak: tools $(TEST_KERNEL) guest
 	$(Q)tests/soak $(SOAK_ARGS)

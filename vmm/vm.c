@@ -16,6 +16,7 @@
 
 #include "lib/store.h"
 #include "lib/util.h"
+#include "vmm/qmp.h"
 #include "vmm/runtime.h"
 #include "vmm/vm.h"
 
@@ -372,6 +373,27 @@ int krr_vm_open(const char *name, struct krr_vm *vm)
 	}
 	krr_err("there is no VM \"%s\": krrctl vm ls names those that run", name);
 	return -ENOENT;
+}
+
+/**
+ * krr_vm_status() - what QEMU says of a VM: "running", "paused", "internal-error" and so on
+ * @vm: open, or running
+ *
+ * Return: freed by free(); NULL when QEMU does not say, or another client has its QMP.
+ */
+char *krr_vm_status(const struct krr_vm *vm)
+{
+	struct krr_qmp *qmp = NULL;
+	const char *status = NULL;
+	json_t *r = NULL;
+	char *copy;
+
+	if (!krr_qmp_connect(vm->qmp, 1000, &qmp) && !krr_qmp_call(qmp, "query-status", NULL, &r))
+		status = json_string_value(json_object_get(r, "status"));
+	copy = status ? krr_strf("%s", status) : NULL;
+	json_decref(r);
+	krr_qmp_close(qmp);
+	return copy;
 }
 
 /** krr_vm_free() - free the strings */

@@ -39,6 +39,7 @@ void krr_vm_explain(const struct krr_vm *vm);
 void krr_vm_sweep(void);
 
 int krr_vm_open(const char *name, struct krr_vm *vm);
+char *krr_vm_status(const struct krr_vm *vm);
 void krr_vm_free(struct krr_vm *vm);
 
 #endif /* KRR_VMM_VM_H */

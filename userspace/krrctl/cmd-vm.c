@@ -59,32 +59,16 @@ static int start(char **argv)
 	return KRR_EXIT_PRECONDITION;
 }
 
-/* Freed by free(); NULL when QEMU does not say. */
-static char *vm_status(const struct krr_vm *vm)
-{
-	struct krr_qmp *qmp = NULL;
-	const char *status = NULL;
-	json_t *r = NULL;
-	char *copy;
-
-	if (!krr_qmp_connect(vm->qmp, 1000, &qmp) && !krr_qmp_call(qmp, "query-status", NULL, &r))
-		status = json_string_value(json_object_get(r, "status"));
-	copy = status ? krr_strf("%s", status) : NULL;
-	json_decref(r);
-	krr_qmp_close(qmp);
-	return copy;
-}
-
 /* A guest that does not run answers nobody.  The recorder itself pauses it for a moment. */
 static int vm_check_runs(const struct krr_vm *vm, const char *name)
 {
-	char *status = vm_status(vm);
+	char *status = krr_vm_status(vm);
 	int ms, err = 0;
 
 	for (ms = 0; status && strcmp(status, "running") && ms < PAUSE_MS; ms += 100) {
 		krr_sleep_ms(100);
 		free(status);
-		status = vm_status(vm);
+		status = krr_vm_status(vm);
 	}
 	if (status && strcmp(status, "running")) {
 		krr_err("VM \"%s\" is %s: expected one that runs; resume it (QMP: cont) and try "
