@@ -489,25 +489,41 @@ int krr_cpu_resolve(const char *qemu, const char *machine, const char *accel, ch
 	return err;
 }
 
+/* Features of the plain model that are not in @features */
+static void take_from_model(char **cpu, const char *features)
+{
+	__free_ptr char *list = krr_strf(" %s ", features);
+	const char *f;
+	size_t len;
+
+	for (f = model_has + 1; *f; f += len + 1) {
+		len = strcspn(f, " ");
+		if (!is_in(list, f, len))
+			add(cpu, '-', f, len);
+	}
+}
+
 /**
- * krr_cpu_seen() - a CPU with all that the guest of a recording saw
- * @features: words, as of krr_cpu_resolve()
+ * krr_cpu_seen() - a CPU with all that the guest of a recording saw, and no more
+ * @features: words, as of krr_cpu_resolve(); not trusted
  *
  * For a replay under KVM, which checks control registers against the CPU's features: bits
  * for what only user mode uses are set in them, too.
  *
- * Return: MODEL,+FEATURE..., for QEMU; freed by free().
+ * Return: MODEL,+FEATURE...,-FEATURE..., for QEMU; freed by free().
  */
 char *krr_cpu_seen(const char *features)
 {
 	char *cpu = krr_strf("%s", REPLAY_MODEL);
+	const char *f;
 	size_t len;
 
-	for (; *features; features += len + (features[len] == ' ')) {
-		len = strcspn(features, " ");
-		if (is_recordable(features, len))
-			add(&cpu, '+', features, len);
+	for (f = features; *f; f += len + (f[len] == ' ')) {
+		len = strcspn(f, " ");
+		if (is_recordable(f, len))
+			add(&cpu, '+', f, len);
 	}
+	take_from_model(&cpu, features);
 	return cpu;
 }
 

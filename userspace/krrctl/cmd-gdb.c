@@ -139,10 +139,10 @@ static int debug(const struct krr_recording *rec, const struct krr_replay_how *h
 	pid_t pid;
 
 	err = krr_replay_start(rec, how, &rp);
-	if (!err && at)
+	if (!err && at) {
 		err = krr_replay_until(&rp, at);
-	if (err == -ETIMEDOUT)
-		report_hang(&rp, "made no progress any more");
+		report_stall(&rp, err);
+	}
 	rp.timeout_s = 0;	/* gdb may hold it for as long as it likes */
 	if (!err) {
 		pid = start_gdb(&rp, cpu, extra);
