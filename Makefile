@@ -81,7 +81,7 @@ include tests/bench/build.mk
 include tests/guest/build.mk
 include tests/kvm-rig/build.mk
 
-TOOLS := $(O)/bin/krrctl $(O)/bin/krrd
+TOOLS := $(O)/bin/krrctl $(O)/bin/krrd $(O)/bin/krr-uffd.so
 tools: $(TOOLS)
 
 setup:

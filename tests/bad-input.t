@@ -3,7 +3,7 @@
 # bad-input.t - damaged recordings, missing things and wrong calls are told
 # apart by exit status: 2 usage, 3 precondition, 4 damaged, 5 diverged
 . "$(dirname "$0")/lib.sh"
-plan 35
+plan 44
 
 s=$KRR_STORE
 
@@ -89,3 +89,18 @@ exits 2 "an unknown option" "$krrctl" replay --no-such-option good
 exits 6 "a guest that does not come up ends in time" "$krrctl" run --accel $accel \
 	--boot-timeout 4 --append 'rdinit=/bin/sleep -- 100' -- true
 says "did not answer within 4 s" "and the message says so"
+
+# sizes that no guest may have, or this host has no room for
+for mem in 63M 65G; do
+	exits 3 "--mem $mem is refused" "$krrctl" run --accel $accel --mem $mem -- /bin/true
+	says "64M to 64G" "with what is possible"
+done
+exits 2 "an unknown machine" "$krrctl" run --accel $accel --machine isapc -- /bin/true
+says "expected pc or q35" "with those that there are"
+sed 's/^\(MemAvailable\|SwapFree\):.*/\1: 100000 kB/' /proc/meminfo >"$work/meminfo"
+exits 3 "a host with half of the memory" unshare -rm sh -c 'mount --bind "$0" /proc/meminfo && exec "$@"' \
+	"$work/meminfo" "$krrctl" run --accel $accel --mem 391M -- /bin/true
+says "expected 391 MiB of available host memory, found 195 MiB" "with both figures"
+ram=$(sed -n 's/.*guest RAM in \([^:]*\):.*/\1/p' "$last")
+[ -n "$ram" ] && [ ! -e "$ram" ]
+point $? "and the RAM file is gone"

@@ -17,6 +17,7 @@ for t in signals traps core ptrace compat fork mmap random fsgsbase pku vectors;
 done
 exit \$r"
 # the same programs, on whatever CPU
+# shellcheck disable=SC2016 # for the guest's shell
 programs='for t in signals compat fork fsgsbase pku vectors; do /tests/$t 0.2 || exit; done'
 
 plan 41

@@ -11,6 +11,14 @@
 #define HELLO_MS	500u
 #define END_MS		2000u
 
+/* KVM may open and still not run the guest's kernel: then QEMU stops it for good. */
+static bool boot_is_broken(const struct krr_vm *vm)
+{
+	__free_ptr char *status = krr_vm_status(vm);
+
+	return status && !strcmp(status, "internal-error");
+}
+
 static int wait_for_guest(struct krr_vm *vm, uint64_t timeout_s,
 			  const volatile sig_atomic_t *cancel, struct krr_link **link)
 {
@@ -26,6 +34,8 @@ static int wait_for_guest(struct krr_vm *vm, uint64_t timeout_s,
 			return err;
 		if (*cancel)
 			return -EINTR;
+		if (boot_is_broken(vm))
+			return -ENODEV;
 	} while (krr_now_ns() < deadline);
 	return -ETIMEDOUT;
 }
@@ -39,8 +49,9 @@ static void wait_for_end(struct krr_vm *vm)
 		krr_sleep_ms(10);
 }
 
-static void explain(struct krr_vm *vm, uint64_t timeout_s, int err)
+static void explain(struct krr_vm *vm, const struct krr_machine *m, int err)
 {
+	bool kvm = !strcmp(m->accel, "kvm");
 	__free_ptr char *how = NULL;
 
 	if (err == -EPIPE)
@@ -48,9 +59,14 @@ static void explain(struct krr_vm *vm, uint64_t timeout_s, int err)
 	if (!krr_vm_running(vm)) {
 		how = krr_vm_end_text(vm);
 		krr_err("QEMU ended before the guest was up, %s", how);
+	} else if (err == -ENODEV) {
+		krr_err("expected a guest that runs under %s, found that QEMU stopped it for an "
+			"internal error%s", m->accel,
+			kvm ? ": this host's KVM cannot run this kernel; try --accel tcg" : "");
 	} else if (err == -ETIMEDOUT) {
 		krr_err("krrd in the guest did not answer within %" PRIu64
-			" s: is it in the guest image, and started?", timeout_s);
+			" s: is it in the guest image, and started?%s", m->boot_s,
+			kvm ? " Does KVM work here? krrctl doctor tells" : "");
 	} else {
 		krr_err("cannot reach the guest: %s", strerror(-err));
 	}
@@ -89,6 +105,6 @@ int krr_vm_boot(const char *name, const struct krr_machine *m, const volatile si
 	}
 	err = wait_for_guest(vm, m->boot_s, cancel, link);
 	if (err && err != -EINTR)
-		explain(vm, m->boot_s, err);
+		explain(vm, m, err);
 	return err == -EPIPE ? -EIO : err;
 }

@@ -9,4 +9,10 @@ $(VMM_LIB): $(VMM_OBJ)
 	$(call host-msg,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
+# what QEMU is started with, beside the program that starts it
+$(O)/bin/krr-uffd.so: vmm/preload/uffd.c
+	$(call host-msg,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(HOST_WARN) $(HOST_CFLAGS) $(HOST_CPPFLAGS) -fPIC -shared -o $@ $<
+
 -include $(VMM_OBJ:.o=.d)

@@ -58,6 +58,14 @@ static const char user_uses[] =
 	" vpclmulqdq wbnoinvd x2apic xgetbv1 xop xsavec xsaveerptr xsaveopt xsaves"
 	" zero-fcs-fds ";
 
+/*
+ * What REPLAY_MODEL has, and the kernel may execute, or set a bit of a control register for.
+ * Not vme: that is for 16-bit code, and no guest of TCG has it.
+ */
+static const char model_has[] =
+	" apic clflush cmov cx16 cx8 de fpu fxsr lahf-lm lm mca mce mmx msr mtrr nx pae pat pge pni"
+	" popcnt pse pse36 sep sse sse2 sse4.1 sse4.2 ssse3 syscall tsc ";
+
 /* Why the best known of the others are not recorded. */
 static const struct {
 	const char *names, *why;
@@ -106,6 +114,11 @@ static bool is_in(const char *list, const char *word, size_t len)
 static bool is_recordable(const char *name, size_t len)
 {
 	return is_in(kernel_uses, name, len) || is_in(user_uses, name, len);
+}
+
+static bool is_replayed(const char *name)
+{
+	return is_in(kernel_uses, name, strlen(name)) || is_in(model_has, name, strlen(name));
 }
 
 static const char *reason(const char *name, size_t len)
@@ -171,84 +184,6 @@ static int check(const char *cpu, bool any)
 int krr_cpu_check(const char *cpu)
 {
 	return check(cpu, true);
-}
-
-/* Features that no replay uses: user mode is not replayed, and the kernel has no use for them. */
-static const char *const user_only[] = {
-	"vme",	/* virtual 8086 mode; a guest of TCG never has it */
-};
-
-static bool is_user_only(const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(user_only); i++)
-		if (!strcmp(name, user_only[i]))
-			return true;
-	return false;
-}
-
-/* Names with blanks between them, freed by free(); @list is QEMU's. */
-static char *join_missing(const json_t *list)
-{
-	char *text = krr_strf("%s", ""), *more;
-	const json_t *v;
-	const char *name;
-	size_t i;
-
-	json_array_foreach(list, i, v) {
-		name = json_string_value(v);
-		if (!name || is_user_only(name))
-			continue;
-		more = krr_strf("%s%s%s", text, *text ? " " : "", name);
-		free(text);
-		text = more;
-	}
-	return text;
-}
-
-static int first_cpu(struct krr_qmp *q, char **path)
-{
-	const char *text;
-	json_t *r = NULL;
-	int err;
-
-	err = krr_qmp_call(q, "query-cpus-fast", NULL, &r);
-	if (err)
-		return err;
-	text = json_string_value(json_object_get(json_array_get(r, 0), "qom-path"));
-	*path = text ? krr_strf("%s", text) : NULL;
-	json_decref(r);
-	if (*path)
-		return 0;
-	krr_err("QEMU did not tell what its first CPU is called");
-	return -EPROTO;
-}
-
-/**
- * krr_cpu_missing() - features of its CPU model that a QEMU cannot give to the guest
- * @q: its QMP
- * @names: result, with blanks between them, "" if a replay lacks nothing; freed by free()
- *
- * What the accelerator, or under KVM the host's processor, does not have, QEMU leaves out.
- *
- * Return: 0 or -errno (said on stderr).
- */
-int krr_cpu_missing(struct krr_qmp *q, char **names)
-{
-	__free_ptr char *path = NULL;
-	json_t *r = NULL;
-	int err;
-
-	err = first_cpu(q, &path);
-	if (!err)
-		err = krr_qmp_call(q, "qom-get", json_pack("{s:s,s:s}", "path", path, "property",
-							   "unavailable-features"), &r);
-	if (err)
-		return err;
-	*names = join_missing(r);
-	json_decref(r);
-	return 0;
 }
 
 static bool is_model(const char *cpu, const char *name)
@@ -552,4 +487,106 @@ int krr_cpu_resolve(const char *qemu, const char *machine, const char *accel, ch
 	json_decref(same);
 	json_decref(tcg);
 	return err;
+}
+
+/* Features of the plain model that are not in @features */
+static void take_from_model(char **cpu, const char *features)
+{
+	__free_ptr char *list = krr_strf(" %s ", features);
+	const char *f;
+	size_t len;
+
+	for (f = model_has + 1; *f; f += len + 1) {
+		len = strcspn(f, " ");
+		if (!is_in(list, f, len))
+			add(cpu, '-', f, len);
+	}
+}
+
+/**
+ * krr_cpu_seen() - a CPU with all that the guest of a recording saw, and no more
+ * @features: words, as of krr_cpu_resolve(); not trusted
+ *
+ * For a replay under KVM, which checks control registers against the CPU's features: bits
+ * for what only user mode uses are set in them, too.
+ *
+ * Return: MODEL,+FEATURE...,-FEATURE..., for QEMU; freed by free().
+ */
+char *krr_cpu_seen(const char *features)
+{
+	char *cpu = krr_strf("%s", REPLAY_MODEL);
+	const char *f;
+	size_t len;
+
+	for (f = features; *f; f += len + (f[len] == ' ')) {
+		len = strcspn(f, " ");
+		if (is_recordable(f, len))
+			add(&cpu, '+', f, len);
+	}
+	take_from_model(&cpu, features);
+	return cpu;
+}
+
+/* Names with blanks between them, freed by free(); @list is QEMU's. */
+static char *join_missing(const json_t *list)
+{
+	char *text = krr_strf("%s", ""), *more;
+	const json_t *v;
+	const char *name;
+	size_t i;
+
+	json_array_foreach(list, i, v) {
+		name = json_string_value(v);
+		if (!name || !is_replayed(name))
+			continue;
+		more = krr_strf("%s%s%s", text, *text ? " " : "", name);
+		free(text);
+		text = more;
+	}
+	return text;
+}
+
+static int first_cpu(struct krr_qmp *q, char **path)
+{
+	const char *text;
+	json_t *r = NULL;
+	int err;
+
+	err = krr_qmp_call(q, "query-cpus-fast", NULL, &r);
+	if (err)
+		return err;
+	text = json_string_value(json_object_get(json_array_get(r, 0), "qom-path"));
+	*path = text ? krr_strf("%s", text) : NULL;
+	json_decref(r);
+	if (*path)
+		return 0;
+	krr_err("QEMU did not tell what its first CPU is called");
+	return -EPROTO;
+}
+
+/**
+ * krr_cpu_missing() - features of its CPU model that a QEMU cannot give to the guest
+ * @q: its QMP
+ * @names: result, with blanks between them, "" if a replay lacks nothing; freed by free()
+ *
+ * What the accelerator, or under KVM the host's processor, does not have, QEMU leaves out.
+ * What only user mode uses is none of these.
+ *
+ * Return: 0 or -errno (said on stderr).
+ */
+int krr_cpu_missing(struct krr_qmp *q, char **names)
+{
+	__free_ptr char *path = NULL;
+	json_t *r = NULL;
+	int err;
+
+	err = first_cpu(q, &path);
+	if (!err)
+		err = krr_qmp_call(q, "qom-get", json_pack("{s:s,s:s}", "path", path, "property",
+							   "unavailable-features"), &r);
+	if (err)
+		return err;
+	*names = join_missing(r);
+	json_decref(r);
+	return 0;
 }

@@ -7,6 +7,7 @@
 
 int krr_cpu_add(char **cpu, const char *word);
 int krr_cpu_check(const char *cpu);
+char *krr_cpu_seen(const char *features);
 int krr_cpu_missing(struct krr_qmp *q, char **names);
 int krr_cpu_resolve(const char *qemu, const char *machine, const char *accel, char **cpu,
 		    char **features, char **replay);

@@ -2,18 +2,18 @@
 /*
  * Finding, keeping and applying the pages that changed.
  *
- * krr_tracker_scan() is what a guest waits for, so it does nothing but hash and copy
- * to memory, on all cores: QEMU is paused and leaves them free.
+ * A guest waits for krr_tracker_scan(), so it only hashes, and copies to memory, on all
+ * cores: QEMU is paused and leaves them free.
  *
- * krr_tracker_follow() may be used while the guest runs on and writes.  What it learns
- * of a page is the hash of the copy that it has made, and not of the page, which may be
- * another one by then.
+ * Both it and krr_tracker_follow() may be used while the guest runs on and writes.  What
+ * they learn of a page is the hash of the copy that they have made, and not of the page,
+ * which may be another one by then.  They ask which pages were written before they read
+ * any, so such a page comes up again.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <zstd.h>
 
@@ -21,13 +21,11 @@
 #include "vmm/delta.h"
 
 #define LEVEL		1
-#define MAX_THREADS	4
+#define MAX_THREADS	16
 #define LEAST_PAGES	4096u	/* worth a thread */
 #define RUN_PAGES	64u	/* written at once */
-#define HUGE_PAGE	(2u << 20)
-#define SLAB_BYTES	(16 * HUGE_PAGE)
 
-/* They come in slabs of huge pages: faults of small ones take longer than copying does. */
+/* They come in slabs of the reserve. */
 struct group {
 	uint32_t pages;
 	uint32_t in_slab;	/* which one */
@@ -37,7 +35,7 @@ struct group {
 	} b;
 };
 
-#define SLAB_GROUPS	(SLAB_BYTES / sizeof(struct group))
+#define SLAB_GROUPS	(KRR_SLAB_BYTES / sizeof(struct group))
 #define GROUP_BYTES(n)	((n) * (sizeof(uint64_t) + KRR_BLOCK))
 
 /* Numbers of fewer pages than a full group stand right before the bytes, too. */
@@ -47,7 +45,7 @@ static void close_up(struct group *g)
 }
 
 /* @last: of all groups so far, or NULL */
-static struct group *new_group(struct group *last)
+static struct group *new_group(struct krr_reserve *reserve, struct group *last)
 {
 	struct group *g;
 
@@ -55,10 +53,9 @@ static struct group *new_group(struct group *last)
 		g = last + 1;
 		g->in_slab = last->in_slab + 1;
 	} else {
-		g = aligned_alloc(HUGE_PAGE, SLAB_BYTES);
+		g = krr_reserve_take(reserve);
 		if (!g)
 			return NULL;
-		madvise(g, SLAB_BYTES, MADV_HUGEPAGE);
 		g->in_slab = 0;
 	}
 	g->pages = 0;
@@ -80,7 +77,7 @@ static struct group *group_of(struct krr_delta *d)
 		d->group = more;
 		d->room = room;
 	}
-	g = new_group(g);
+	g = new_group(d->reserve, g);
 	if (g)
 		d->group[d->groups++] = g;
 	return g;
@@ -123,10 +120,12 @@ int krr_tracker_init(struct krr_tracker *t, const struct krr_ram *ram)
 {
 	uint64_t ring = (uint64_t)(ram->ring - ram->map);
 
-	t->pages = ram->size / KRR_BLOCK;
-	t->hash = calloc(t->pages, sizeof(*t->hash));
-	t->skip = (ring + KRR_BLOCK - 1) / KRR_BLOCK;
-	t->skip_end = (ring + ram->ring_bytes) / KRR_BLOCK;
+	*t = (struct krr_tracker){
+		.pages = ram->size / KRR_BLOCK,
+		.hash = calloc(ram->size / KRR_BLOCK, sizeof(*t->hash)),
+		.skip = (ring + KRR_BLOCK - 1) / KRR_BLOCK,
+		.skip_end = (ring + ram->ring_bytes) / KRR_BLOCK,
+	};
 	return t->hash ? 0 : -ENOMEM;
 }
 
@@ -140,7 +139,8 @@ struct run {
 struct part {
 	struct krr_tracker *t;
 	const uint8_t *map;
-	int fd;			/* of @map, to find holes */
+	int fd;			/* of @map */
+	const uint64_t *written;	/* which pages to look at; NULL: all */
 	uint64_t from, to;	/* pages */
 	int64_t *room;		/* pages that may still be taken, by all parts */
 	struct krr_delta *d;	/* the pages go here, or */
@@ -184,7 +184,8 @@ static int add_to_run(struct part *p, uint64_t page, const uint8_t *bytes, const
 	return err;
 }
 
-static int take(struct part *p, uint64_t page, const uint8_t *bytes)
+/* @hash: of @bytes if nobody writes to them, else NULL */
+static int take(struct part *p, uint64_t page, const uint8_t *bytes, const uint64_t *hash)
 {
 	const uint8_t *copy;
 	int err = 0;
@@ -197,14 +198,14 @@ static int take(struct part *p, uint64_t page, const uint8_t *bytes)
 		err = add_to_run(p, page, bytes, &copy);
 	if (err || !copy)
 		return err ? err : -ENOMEM;
-	p->t->hash[page] = hash_of(copy, page);
+	p->t->hash[page] = hash ? *hash : hash_of(copy, page);
 	p->changed++;
 	return 0;
 }
 
 static int look_at(struct part *p, uint64_t page, const uint8_t *bytes)
 {
-	return hash_of(bytes, page) == p->t->hash[page] ? 0 : take(p, page, bytes);
+	return hash_of(bytes, page) == p->t->hash[page] ? 0 : take(p, page, bytes, NULL);
 }
 
 static int look_at_range(struct part *p, uint64_t from, uint64_t to, bool hole)
@@ -235,11 +236,55 @@ static uint64_t seek(const struct part *p, uint64_t page, int whence)
 	return ((uint64_t)at + rest) / KRR_BLOCK;
 }
 
+static bool is_written(const struct part *p, uint64_t page)
+{
+	return (page < p->t->skip || page >= p->t->skip_end) &&
+	       p->written[page / 64] >> (page & 63) & 1;
+}
+
+/* The next page that was written, p->to if there is none. */
+static uint64_t next_written(const struct part *p, uint64_t page)
+{
+	while (page < p->to && !is_written(p, page))
+		page += p->written[page / 64] >> (page & 63) ? 1 : 64 - (page & 63);
+	return page < p->to ? page : p->to;
+}
+
+/*
+ * Pages are read rather than looked at in the mapping, which would make holes of the
+ * file into pages, and need page tables of our own for all of RAM.
+ */
+static int look_at_written(struct part *p)
+{
+	uint8_t *buf = malloc(RUN_PAGES * KRR_BLOCK);
+	uint64_t page = next_written(p, p->from), n, i, hash;
+	int err = buf ? 0 : -ENOMEM;
+
+	for (; page < p->to && !err; page = next_written(p, page + n)) {
+		for (n = 1; n < RUN_PAGES && page + n < p->to && is_written(p, page + n); n++)
+			;
+		if (krr_pread_full(p->fd, buf, n * KRR_BLOCK, (off_t)(page * KRR_BLOCK)) !=
+		    (ssize_t)(n * KRR_BLOCK))
+			err = -EIO;
+		for (i = 0; i < n && !err; i++) {
+			hash = hash_of(buf + i * KRR_BLOCK, page + i);
+			if (hash != p->t->hash[page + i])
+				err = take(p, page + i, buf + i * KRR_BLOCK, &hash);
+		}
+	}
+	free(buf);
+	return err;
+}
+
 static void *look_at_part(void *arg)
 {
 	struct part *p = arg;
 	uint64_t at = p->from, data, hole;
 
+	if (p->written) {
+		p->err = look_at_written(p);
+		at = p->to;
+	}
 	while (at < p->to && !p->err) {
 		data = seek(p, at, SEEK_DATA);
 		p->err = look_at_range(p, at, data, true);
@@ -302,21 +347,53 @@ static void look_at_parts(struct part *part, unsigned int n)
 	}
 }
 
-/* @room pages at most go to @d or, if that is NULL, to the file @copy. */
-static int look_at_all(struct krr_tracker *t, const struct krr_ram *ram, int64_t room,
-		       struct krr_delta *d, int copy, uint64_t *changed)
+static uint64_t count_written(const uint64_t *written, uint64_t pages)
 {
-	unsigned int n = threads_for(t->pages), i;
+	uint64_t n = 0, i;
+
+	for (i = 0; i < pages / 64 + 1; i++)
+		n += (uint64_t)__builtin_popcountll(written[i]);
+	return n;
+}
+
+/* Parts of about the same number of pages that have to be looked at. */
+static unsigned int split(struct krr_tracker *t, const uint64_t *written, struct part *part)
+{
+	uint64_t total = written ? count_written(written, t->pages) : t->pages, seen = 0, i = 0;
+	unsigned int n = threads_for(total), k;
+
+	for (k = 0; k < n; k++) {
+		part[k].from = k ? part[k - 1].to : 0;
+		for (; written && i < t->pages && seen * n < total * (k + 1); i += 64)
+			seen += (uint64_t)__builtin_popcountll(written[i / 64]);
+		part[k].to = k + 1 == n ? t->pages : written ? i : t->pages * (k + 1) / n;
+		if (part[k].to > t->pages)
+			part[k].to = t->pages;
+	}
+	return n;
+}
+
+/* @room pages at most are added to @d or, if that is NULL, written to the file @copy. */
+static int look_at_all(struct krr_tracker *t, const struct krr_ram *ram, const uint64_t *written,
+		       int64_t room, struct krr_delta *d, int copy, uint64_t *changed)
+{
 	struct krr_delta delta[MAX_THREADS] = { { 0 } };
-	struct part part[MAX_THREADS];
+	struct part part[MAX_THREADS] = { { 0 } };
+	unsigned int n = split(t, written, part), i;
 	int err = 0;
 
-	for (i = 0; i < n; i++)
-		part[i] = (struct part){
-			.t = t, .map = ram->map, .fd = ram->fd, .room = &room,
-			.d = d ? &delta[i] : NULL, .copy = copy,
-			.from = t->pages * i / n, .to = t->pages * (i + 1) / n,
-		};
+	for (i = 0; i < n; i++) {
+		part[i].t = t;
+		part[i].map = ram->map;
+		part[i].fd = ram->fd;
+		part[i].written = written;
+		part[i].room = &room;
+		part[i].d = d ? &delta[i] : NULL;
+		part[i].copy = copy;
+		delta[i].reserve = t->reserve;
+	}
+	if (d)
+		d->reserve = t->reserve;
 	look_at_parts(part, n);
 	for (i = 0, *changed = 0; i < n; i++) {
 		if (!err)
@@ -330,37 +407,93 @@ static int look_at_all(struct krr_tracker *t, const struct krr_ram *ram, int64_t
 	return err;
 }
 
+/* The pages to look at, NULL: all. */
+static const uint64_t *find_written(struct krr_tracker *t, bool paused)
+{
+	int err;
+
+	if (!t->writes)
+		return NULL;
+	err = t->begun ? krr_writes_take(t->writes, paused) : krr_writes_begin(t->writes);
+	if (!err)
+		return t->begun ? t->writes->bit : NULL;
+	krr_err("the host's kernel does not tell which pages of guest RAM were written: %s; all "
+		"will be hashed, which takes longer", strerror(-err));
+	t->writes = NULL;
+	return NULL;
+}
+
+/* KRR_WRITES_CHECK: are there pages that changed, and nobody says that they were written? */
+static int check_written(struct krr_tracker *t, const struct krr_ram *ram)
+{
+	struct krr_delta d = { 0 };
+	uint64_t changed;
+	int err = look_at_all(t, ram, NULL, INT64_MAX, &d, -1, &changed);
+
+	krr_delta_free(&d);
+	if (err || !changed)
+		return err;
+	krr_err("%" PRIu64 " pages of guest RAM changed and do not count as written (%s)", changed,
+		krr_writes_name(t->writes->way));
+	return -EIO;
+}
+
+static int look(struct krr_tracker *t, const struct krr_ram *ram, bool paused, int64_t room,
+		struct krr_delta *d, int copy, uint64_t *changed)
+{
+	const uint64_t *written = find_written(t, paused);
+	const char *check = getenv("KRR_WRITES_CHECK");
+	int err = look_at_all(t, ram, written, room, d, copy, changed);
+
+	if (!err && written && paused && check && *check)
+		err = check_written(t, ram);
+	t->begun = true;
+	return err;
+}
+
+/**
+ * krr_tracker_use() - look only at the pages that were written
+ * @t: tracker
+ * @w: open, outlives the tracker; NULL or KRR_WRITES_HASH: look at all from now on
+ */
+void krr_tracker_use(struct krr_tracker *t, struct krr_writes *w)
+{
+	t->writes = w && w->way != KRR_WRITES_HASH ? w : NULL;
+}
+
 /**
  * krr_tracker_follow() - write the pages that are not what they were into a copy of RAM
  * @t: tracker; knows what is in the copy afterwards
  * @ram: RAM of a VM, which may run
+ * @paused: it does not
  * @copy: file of the size of RAM; empty, if the tracker takes all for zeros
  * @changed: result: pages that were written
  *
  * Return: 0 or -errno, and then the tracker is of no use any more.
  */
-int krr_tracker_follow(struct krr_tracker *t, const struct krr_ram *ram, int copy,
+int krr_tracker_follow(struct krr_tracker *t, const struct krr_ram *ram, bool paused, int copy,
 		       uint64_t *changed)
 {
-	return look_at_all(t, ram, INT64_MAX, NULL, copy, changed);
+	return look(t, ram, paused, INT64_MAX, NULL, copy, changed);
 }
 
 /**
  * krr_tracker_scan() - keep the pages that are not what they were
  * @t: tracker; knows them afterwards
- * @ram: RAM of a paused VM
+ * @ram: RAM of a VM, which may run
+ * @paused: it does not
  * @most: pages that there is memory for
- * @d: result, freed by krr_delta_free() also after an error
+ * @d: the pages are added to it; freed by krr_delta_free() also after an error
  *
  * Return: 0, -E2BIG if there are more, or -errno; then the tracker is of no use any more.
  */
-int krr_tracker_scan(struct krr_tracker *t, const struct krr_ram *ram, uint64_t most,
+int krr_tracker_scan(struct krr_tracker *t, const struct krr_ram *ram, bool paused, uint64_t most,
 		     struct krr_delta *d)
 {
 	uint64_t changed;
 
-	memset(d, 0, sizeof(*d));
-	return look_at_all(t, ram, most < INT64_MAX ? (int64_t)most : INT64_MAX, d, -1, &changed);
+	return look(t, ram, paused, most < INT64_MAX ? (int64_t)most : INT64_MAX, d, -1,
+		    &changed);
 }
 
 /**
@@ -603,7 +736,7 @@ void krr_delta_free(struct krr_delta *d)
 	/* the first one of a slab is the last to go */
 	while (d->groups--)
 		if (!d->group[d->groups]->in_slab)
-			free(d->group[d->groups]);
+			krr_reserve_put(d->reserve, d->group[d->groups]);
 	free(d->group);
 	memset(d, 0, sizeof(*d));
 }

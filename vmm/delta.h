@@ -5,15 +5,20 @@
  *	file header
  *	group header, zstd frame	any number of times
  *
- * A group holds up to KRR_DELTA_GROUP pages: their numbers, then their bytes.  Pages
- * that changed are found by a hash of each, so no help of QEMU or of the host's
- * kernel is needed; a page is taken for unchanged by mistake once in 2^64.
+ * A group holds up to KRR_DELTA_GROUP pages: their numbers, then their bytes.  A page may
+ * be there twice; the later one counts.
+ *
+ * A tracker has a hash of each page, and a page is taken for unchanged by mistake once in
+ * 2^64.  Which pages it has to look at, the host's kernel can tell (vmm/writes.h); if it
+ * cannot, those are all.
  */
 #ifndef KRR_VMM_DELTA_H
 #define KRR_VMM_DELTA_H
 
 #include "lib/image.h"
 #include "vmm/ram.h"
+#include "vmm/reserve.h"
+#include "vmm/writes.h"
 
 #define KRR_DELTA_MAGIC	"KRRdlt\r\n"
 #define KRR_DELTA_VERSION 1
@@ -42,6 +47,7 @@ struct krr_delta {
 	struct group **group;
 	size_t groups, room;
 	uint64_t pages;
+	struct krr_reserve *reserve;	/* where their memory comes from, or NULL */
 };
 
 /* The hash of each page of RAM; 0 stands for a page of zeros. */
@@ -49,12 +55,16 @@ struct krr_tracker {
 	uint64_t *hash;
 	uint64_t pages;
 	uint64_t skip, skip_end;	/* pages that are never looked at: the ring */
+	struct krr_writes *writes;	/* NULL: all pages may have been written */
+	struct krr_reserve *reserve;	/* for the deltas, or NULL */
+	bool begun;			/* RAM was looked at once */
 };
 
 int krr_tracker_init(struct krr_tracker *t, const struct krr_ram *ram);
-int krr_tracker_follow(struct krr_tracker *t, const struct krr_ram *ram, int copy,
+void krr_tracker_use(struct krr_tracker *t, struct krr_writes *w);
+int krr_tracker_follow(struct krr_tracker *t, const struct krr_ram *ram, bool paused, int copy,
 		       uint64_t *changed);
-int krr_tracker_scan(struct krr_tracker *t, const struct krr_ram *ram, uint64_t most,
+int krr_tracker_scan(struct krr_tracker *t, const struct krr_ram *ram, bool paused, uint64_t most,
 		     struct krr_delta *d);
 void krr_tracker_sum(const struct krr_tracker *t, char sum[KRR_SUM_TEXT]);
 void krr_tracker_free(struct krr_tracker *t);

@@ -432,16 +432,28 @@ uint32_t krr_keeper_next(const struct krr_keeper *k)
 }
 
 /**
- * krr_keeper_scan() - find what changed; the VM is paused at a border, or at its end
+ * krr_keeper_scan() - find what changed since the last border, or since this was done last
  * @k: keeper
+ * @paused: the VM is, at a border or at its end
  * @most: pages that there is memory for
  *
  * Return: as krr_tracker_scan().
  */
-int krr_keeper_scan(struct krr_keeper *k, uint64_t most)
+int krr_keeper_scan(struct krr_keeper *k, bool paused, uint64_t most)
 {
-	krr_delta_free(&k->delta);
-	return krr_tracker_scan(&k->f.tracker, k->ram, most, &k->delta);
+	return krr_tracker_scan(&k->f.tracker, k->ram, paused, most, &k->delta);
+}
+
+/** krr_keeper_hash() - from now on look at all pages to find what changed */
+void krr_keeper_hash(struct krr_keeper *k)
+{
+	krr_tracker_use(&k->f.tracker, NULL);
+}
+
+/** krr_keeper_hashes() - does it look at all pages? */
+bool krr_keeper_hashes(const struct krr_keeper *k)
+{
+	return !k->f.tracker.writes;
 }
 
 /* Write what krr_keeper_scan() has found, as the delta of the epoch that comes next. */

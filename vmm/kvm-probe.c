@@ -78,7 +78,6 @@ bool krr_kvm_probe(const char *kernel, char **why)
 	return boot(kernel, why);
 }
 
-/* Freed by free(). */
 /* What a verdict is about: after a reboot it is void. Freed by free(). */
 static char *verdict_key(const char *of)
 {

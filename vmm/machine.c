@@ -299,8 +299,13 @@ static void add_opt(struct krr_argv *a, const char *opt, const char *value)
  */
 static void add_cpu(const struct krr_machine *m, bool replay, struct krr_argv *a)
 {
-	const char *cpu = replay && m->cpu_replay ? m->cpu_replay : m->cpu;
+	__free_ptr char *seen = NULL;
+	const char *cpu = m->cpu;
 
+	if (replay && m->cpu_replay)
+		cpu = m->cpu_replay;
+	if (replay && m->cpu_features && !strcmp(m->accel, "kvm"))
+		cpu = seen = krr_cpu_seen(m->cpu_features);
 	add(a, "-cpu");
 	add(a, "%s" NO_KVM_FEATURES "%s", cpu, strchr(cpu, ',') && !replay ? ",enforce=on" : "");
 }
@@ -317,7 +322,9 @@ static void add_board(const struct krr_machine *m, const struct krr_machine_io *
 	add(a, "%s,hpet=off,vmport=off,memory-backend=ram,max-ram-below-4g=%" PRIu64 "%s",
 	    m->machine, type->low_ram, type->extra);
 	add(a, "-object");
-	add(a, "memory-backend-file,id=ram,size=%" PRIu64 ",share=on,mem-path=%s", m->mem, io->ram);
+	/* a mapping that is not aligned cannot have huge pages */
+	add(a, "memory-backend-file,id=ram,size=%" PRIu64 ",align=2M,share=on,mem-path=%s", m->mem,
+	    io->ram);
 	add(a, "-m");
 	add(a, "%" PRIu64 "M", m->mem >> 20);
 	add(a, "-smp");

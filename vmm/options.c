@@ -23,6 +23,7 @@ static const struct {
 	[KRR_VMLINUX] = { "KRR_VMLINUX", "kernel/vmlinux" },
 	[KRR_ROOTFS] = { "KRR_ROOTFS", "guest/debian.img" },
 	[KRR_KERNEL_BUGS] = { NULL, "kernel-bugs/bzImage" },
+	[KRR_UFFD_LIBRARY] = { "KRR_UFFD_LIBRARY", "bin/krr-uffd.so" },
 };
 
 /**

@@ -59,7 +59,9 @@ enum {
 	{ "append", required_argument, NULL, KRR_OPT_APPEND },		\
 	{ "boot-timeout", required_argument, NULL, KRR_OPT_BOOT_TIMEOUT }
 
-enum krr_artifact { KRR_KERNEL, KRR_INITRD, KRR_VMLINUX, KRR_ROOTFS, KRR_KERNEL_BUGS };
+enum krr_artifact {
+	KRR_KERNEL, KRR_INITRD, KRR_VMLINUX, KRR_ROOTFS, KRR_KERNEL_BUGS, KRR_UFFD_LIBRARY,
+};
 
 char *krr_artifact_path(enum krr_artifact what);
 int krr_accel_check(const char *arg);

@@ -26,6 +26,7 @@ static int new_file(int dirfd, const char *name)
  * krr_ram_copy_begin() - copy RAM of a guest that writes to it
  * @c: with fd -1, and zeros; freed by krr_ram_copy_free(), whatever is returned
  * @ram: of the guest
+ * @writes: to it, or NULL; outlives the copy
  * @dirfd: directory
  * @name: of the file there, which must not exist
  *
@@ -33,8 +34,8 @@ static int new_file(int dirfd, const char *name)
  *
  * Return: 0 or -errno.
  */
-int krr_ram_copy_begin(struct krr_ram_copy *c, const struct krr_ram *ram, int dirfd,
-		       const char *name)
+int krr_ram_copy_begin(struct krr_ram_copy *c, const struct krr_ram *ram, struct krr_writes *writes,
+		       int dirfd, const char *name)
 {
 	uint64_t changed;
 	int err, i;
@@ -43,8 +44,9 @@ int krr_ram_copy_begin(struct krr_ram_copy *c, const struct krr_ram *ram, int di
 	if (c->fd < 0 || ftruncate(c->fd, (off_t)ram->size) < 0)
 		return -errno;
 	err = krr_tracker_init(&c->tracker, ram);
+	krr_tracker_use(&c->tracker, writes);
 	for (i = 0; i < ROUNDS && !err; i++) {
-		err = krr_tracker_follow(&c->tracker, ram, c->fd, &changed);
+		err = krr_tracker_follow(&c->tracker, ram, false, c->fd, &changed);
 		if (changed < FEW_PAGES)
 			break;
 	}
@@ -54,7 +56,7 @@ int krr_ram_copy_begin(struct krr_ram_copy *c, const struct krr_ram *ram, int di
 /**
  * krr_ram_copy_follow() - put into the copy what has changed since
  * @c: begun
- * @ram: of the guest; if it stands still, the copy is a snapshot then
+ * @ram: of the guest, which is paused: the copy is a snapshot then
  * @sum: checksum of the file
  *
  * Return: 0 or -errno.
@@ -63,7 +65,7 @@ int krr_ram_copy_follow(struct krr_ram_copy *c, const struct krr_ram *ram,
 			char sum[KRR_SUM_TEXT])
 {
 	uint64_t changed;
-	int err = krr_tracker_follow(&c->tracker, ram, c->fd, &changed);
+	int err = krr_tracker_follow(&c->tracker, ram, true, c->fd, &changed);
 
 	if (!err)
 		krr_tracker_sum(&c->tracker, sum);
@@ -80,7 +82,7 @@ int krr_ram_copy_follow(struct krr_ram_copy *c, const struct krr_ram *ram,
  */
 int krr_ram_copy_scan(struct krr_ram_copy *c, const struct krr_ram *ram, uint64_t most)
 {
-	int err = krr_tracker_scan(&c->tracker, ram, most, &c->changed);
+	int err = krr_tracker_scan(&c->tracker, ram, true, most, &c->changed);
 
 	if (err)
 		krr_delta_free(&c->changed);

@@ -14,8 +14,8 @@ struct krr_ram_copy {
 	struct krr_delta changed;	/* since, by krr_ram_copy_scan() */
 };
 
-int krr_ram_copy_begin(struct krr_ram_copy *c, const struct krr_ram *ram, int dirfd,
-		       const char *name);
+int krr_ram_copy_begin(struct krr_ram_copy *c, const struct krr_ram *ram, struct krr_writes *writes,
+		       int dirfd, const char *name);
 int krr_ram_copy_follow(struct krr_ram_copy *c, const struct krr_ram *ram,
 			char sum[KRR_SUM_TEXT]);
 int krr_ram_copy_scan(struct krr_ram_copy *c, const struct krr_ram *ram, uint64_t most);

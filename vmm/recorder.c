@@ -33,11 +33,13 @@
 #include "vmm/recorder.h"
 #include "vmm/salvage.h"
 #include "vmm/snapshot.h"
+#include "vmm/uffd.h"
 
 #define POLL_MS		5
 #define SOON_MS		1	/* the same, where the guest is about to park */
 #define SEARCH_NS	100000000ull
 #define HANG_NS		10000000000ull	/* the kernel runs and logs nothing for so long */
+#define LEAST_RESERVE	(32u << 20)
 #define LEAST_FLIGHT_MS	60000u		/* one that failed sooner would fail again */
 
 struct krr_recorder {
@@ -45,6 +47,9 @@ struct krr_recorder {
 	const struct krr_machine *machine;
 	struct krr_ram ram;
 	struct krr_qmp *qmp;
+	struct krr_writes writes;	/* to RAM; opened before the first recording */
+	struct krr_reserve reserve;	/* for copies of RAM */
+	bool follows;			/* @writes has begun: for the thread of @reserve */
 	pthread_t thread;
 	bool quit;
 	uint64_t next_search;
@@ -85,6 +90,29 @@ static uint64_t ms_since(uint64_t ns)
 	return (krr_now_ns() - ns + 500000) / 1000000;
 }
 
+/*
+ * Memory for the pages that will be copied at the next border or at the end, and some more:
+ * a thread of its own keeps it ready.  At most a quarter of what the host has available.
+ */
+static uint64_t reserve_wants(void *arg)
+{
+	struct krr_recorder *r = arg;
+	uint64_t pages, most = krr_pages_to_spare() / 2;
+
+	if (!__atomic_load_n(&r->follows, __ATOMIC_ACQUIRE))
+		return 0;
+	pages = krr_writes_peek(&r->writes);
+	pages += pages / 8;
+	return (pages < most ? pages : most) * KRR_BLOCK + LEAST_RESERVE;
+}
+
+static enum krr_writes_way changes_of(const struct krr_recorder *r)
+{
+	bool hash = r->keeper ? krr_keeper_hashes(r->keeper) : !r->copy.tracker.writes;
+
+	return hash ? KRR_WRITES_HASH : r->writes.way;
+}
+
 static void fill_manifest(struct krr_recorder *r)
 {
 	const struct krr_hdr *h = r->ram.hdr;
@@ -106,6 +134,7 @@ static void fill_manifest(struct krr_recorder *r)
 	m->generation = h->generation;
 	m->ram_path = krr_strf("%s", r->vm->ram);
 	m->stop_reason = krr_strf("none");
+	krr_set_text(&m->changes, krr_writes_name(changes_of(r)));
 }
 
 /* Return: @err, said on stderr. */
@@ -123,6 +152,44 @@ static int follow_ram(struct krr_recorder *r)
 						r->rec.m.sum[KRR_FILE_START_RAM]));
 }
 
+/*
+ * Does another process write to RAM by a mapping of its own?  vhost-user devices do.  One
+ * that cannot be seen because QEMU does not answer is taken for one.
+ */
+static bool has_foreign_writer(struct krr_recorder *r)
+{
+	static const char *const paths[] = { "/machine/peripheral", "/machine/peripheral-anon" };
+	bool found = false;
+	json_t *list, *dev;
+	const char *type;
+	size_t i, j;
+
+	for (i = 0; i < ARRAY_SIZE(paths) && !found; i++) {
+		if (krr_qmp_call(r->qmp, "qom-list", json_pack("{s:s}", "path", paths[i]), &list))
+			return true;
+		json_array_foreach(list, j, dev) {
+			type = json_string_value(json_object_get(dev, "type"));
+			found |= type && strstr(type, "vhost-user");
+		}
+		json_decref(list);
+	}
+	return found;
+}
+
+/* Before pages that changed are looked for: can the host's kernel tell? */
+static void check_writers(struct krr_recorder *r)
+{
+	if (r->keeper ? krr_keeper_hashes(r->keeper) : !r->copy.tracker.writes)
+		return;
+	if (!has_foreign_writer(r))
+		return;
+	krr_set_text(&r->rec.m.changes, krr_writes_name(KRR_WRITES_HASH));
+	if (r->keeper)
+		krr_keeper_hash(r->keeper);
+	else
+		krr_tracker_use(&r->copy.tracker, NULL);
+}
+
 static int begin_state(struct krr_recorder *r, const char *name)
 {
 	__close_fd int fd = openat(r->rec.dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
@@ -138,7 +205,8 @@ static int save_vm(struct krr_recorder *r, const char *state)
 
 	if (err)
 		return err;
-	err = r->keeper ? krr_keeper_scan(r->keeper, UINT64_MAX) : follow_ram(r);
+	check_writers(r);
+	err = r->keeper ? krr_keeper_scan(r->keeper, true, UINT64_MAX) : follow_ram(r);
 	err2 = krr_snapshot_wait(r->qmp);
 	return err ? err : err2;
 }
@@ -231,6 +299,15 @@ static int begin_files(struct krr_recorder *r, uint64_t base)
 	return krr_manifest_begin(r->rec.dirfd, &r->rec.m);
 }
 
+/* A balloon takes pages from RAM, and nobody says that they are zeros then. */
+static struct krr_writes *writes_of(struct krr_recorder *r)
+{
+	if (!r->writes.bit && krr_writes_open(&r->writes, r->vm->pid,
+					      krr_uffd_take(r->vm->uffd_socket), &r->ram))
+		return NULL;
+	return r->machine->balloon ? NULL : &r->writes;
+}
+
 /* The guest will begin soon, or has parked already. */
 static int prepare(struct krr_recorder *r)
 {
@@ -244,8 +321,10 @@ static int prepare(struct krr_recorder *r)
 	err = krr_recording_create(name, &r->rec);
 	if (err)
 		return err;
-	return said_copy(r, krr_ram_copy_begin(&r->copy, &r->ram, r->rec.dirfd,
-					       r->flight ? KRR_BASE_RAM : "start.ram"));
+	err = krr_ram_copy_begin(&r->copy, &r->ram, writes_of(r), r->rec.dirfd,
+				 r->flight ? KRR_BASE_RAM : "start.ram");
+	r->copy.tracker.reserve = &r->reserve;
+	return said_copy(r, err);
 }
 
 /* Was it this recording that was prepared? */
@@ -286,6 +365,7 @@ static int begin(struct krr_recorder *r)
 	if (err)
 		return err;
 	krr_ram_copy_close(&r->copy);
+	__atomic_store_n(&r->follows, true, __ATOMIC_RELEASE);
 	r->active = true;
 	r->hung = r->ruled = r->go_on = false;
 	r->begun_ns = r->head_ns = krr_now_ns();
@@ -317,6 +397,7 @@ static void publish(struct krr_recorder *r, int err, const char *name)
 
 static void forget(struct krr_recorder *r)
 {
+	__atomic_store_n(&r->follows, false, __ATOMIC_RELEASE);
 	krr_ram_copy_free(&r->copy);
 	krr_keeper_free(r->keeper);
 	r->keeper = NULL;
@@ -389,7 +470,8 @@ static int keep_end_ram(struct krr_recorder *r, enum krr_end_ram *where)
 	err = krr_qmp_call(r->qmp, "stop", NULL, NULL);
 	if (err)
 		return err;
-	err = r->keeper ? krr_keeper_scan(r->keeper, most) :
+	check_writers(r);
+	err = r->keeper ? krr_keeper_scan(r->keeper, true, most) :
 	      krr_ram_copy_scan(&r->copy, &r->ram, most);
 	if (!err) {
 		*where = KRR_END_RAM_SCANNED;
@@ -467,19 +549,36 @@ static void look_for_hang(struct krr_recorder *r)
 	krr_keeper_ask(r->keeper, "hang", why, 0, true);
 }
 
+/* A border comes: most of what has changed is copied before it, while the guest runs. */
+static int copy_ahead(struct krr_recorder *r)
+{
+	int err;
+
+	if (krr_keeper_hashes(r->keeper))
+		return 0;
+	err = krr_keeper_scan(r->keeper, false, UINT64_MAX);
+	if (err)
+		krr_err("cannot copy the pages that changed: %s; the flight recorder ends",
+			strerror(-err));
+	return err;
+}
+
 /* Between borders, while the guest records. */
 static void fly(struct krr_recorder *r)
 {
 	struct krr_hdr *h = r->ram.hdr;
 	uint32_t wanted;
+	int err = 0;
 
 	if (krr_load(&h->command) == KRR_CMD_GO_ON)
 		krr_store(&h->command, (uint32_t)KRR_CMD_RECORD);
 	wanted = krr_keeper_wants(r->keeper, r->drain.d.offset);
-	if (wanted)
+	if (wanted) {
+		err = copy_ahead(r);
 		krr_store(&h->wanted, wanted);
+	}
 	look_for_hang(r);
-	if (r->drain.damaged || krr_keeper_tick(r->keeper, console_size(r)))
+	if (err || r->drain.damaged || krr_keeper_tick(r->keeper, console_size(r)))
 		finish(r, false);
 }
 
@@ -730,6 +829,7 @@ int krr_recorder_start(struct krr_vm *vm, const struct krr_machine *m, struct kr
 	r->vm = vm;
 	r->machine = m;
 	r->rec.dirfd = r->rec.lockfd = r->copy.fd = -1;
+	r->writes = (struct krr_writes){ .uffd = -1, .pagemap = -1, .clear_refs = -1 };
 	pthread_mutex_init(&r->lock, NULL);
 	err = krr_ram_open(vm->ram, true, &r->ram);
 	krr_ram_split(&r->ram, krr_machine_low_ram(m->machine, m->mem));
@@ -740,10 +840,12 @@ int krr_recorder_start(struct krr_vm *vm, const struct krr_machine *m, struct kr
 	} else {
 		sigfillset(&all);
 		pthread_sigmask(SIG_SETMASK, &all, &old);
+		krr_reserve_start(&r->reserve, reserve_wants, r);
 		err = -pthread_create(&r->thread, NULL, run, r);
 		pthread_sigmask(SIG_SETMASK, &old, NULL);
 	}
 	if (err) {
+		krr_reserve_end(&r->reserve);
 		krr_ram_close(&r->ram);
 		krr_qmp_close(r->qmp);
 		free(r);
@@ -785,6 +887,8 @@ void krr_recorder_end(struct krr_recorder *r, struct krr_outcome *out)
 	pthread_join(r->thread, NULL);
 	if (out)
 		*out = r->outcome;
+	krr_reserve_end(&r->reserve);
+	krr_writes_close(&r->writes);
 	krr_ram_close(&r->ram);
 	krr_qmp_close(r->qmp);
 	pthread_mutex_destroy(&r->lock);

@@ -16,6 +16,9 @@
 #include "vmm/replay.h"
 #include "vmm/state.h"
 
+#define ASK_NS		1000000000ull	/* no progress that long: is QEMU well? */
+#define QEMU_UP_MS	30000u	/* to come up; a nested host is slow */
+
 /* A log that was cut off is done when all of it is taken and nothing follows. */
 #define CUT_NS		3000000000ull
 #define SETTLE_NS	200000000ull	/* the ring empty that long: it waits for more */
@@ -176,7 +179,7 @@ static int start_qemu(struct krr_replay *rp)
 	err = krr_vm_spawn(&rp->vm, &rp->machine, &io);
 	if (err)
 		return err;
-	err = krr_qmp_connect(rp->vm.qmp, 10000, &rp->qmp);
+	err = krr_qmp_connect(rp->vm.qmp, QEMU_UP_MS, &rp->qmp);
 	if (!err)
 		return check_cpu(rp);
 	if (rp->how->trial)
@@ -289,6 +292,25 @@ static int feed(struct krr_replay *rp)
 	return 0;
 }
 
+/* A KVM that cannot go on has QEMU stop the guest; nothing else would tell. */
+static bool is_broken(struct krr_replay *rp, uint64_t now)
+{
+	const char *status;
+	json_t *r = NULL;
+	bool broken;
+
+	if (strcmp(rp->machine.accel, "kvm") || now - rp->last_change_ns < ASK_NS ||
+	    now - rp->asked_ns < ASK_NS)
+		return false;
+	rp->asked_ns = now;
+	if (krr_qmp_call(rp->qmp, "query-status", NULL, &r))
+		return false;
+	status = json_string_value(json_object_get(r, "status"));
+	broken = status && !strcmp(status, "internal-error");
+	json_decref(r);
+	return broken;
+}
+
 static enum krr_replay_state state_of(struct krr_replay *rp)
 {
 	uint64_t tail = krr_load(&rp->ram.hdr->tail), now = krr_now_ns();
@@ -309,6 +331,8 @@ static enum krr_replay_state state_of(struct krr_replay *rp)
 		rp->last_tail = tail;
 		rp->last_change_ns = now;
 	}
+	if (is_broken(rp, now))
+		return KRR_REPLAY_BROKEN;
 	if (rp->eof && tail == rp->head && !rp->rec->m.complete &&
 	    now - rp->last_change_ns > CUT_NS)
 		return KRR_REPLAY_CUT;
@@ -344,7 +368,8 @@ static bool waits_at_limit(const struct krr_replay *rp)
  *
  * The guest gets no more than those: it stands where it asks for the next one.
  *
- * Return: 0, also when it ended or diverged before, -ETIMEDOUT when it hangs, or -errno.
+ * Return: 0, also when it ended or diverged before, -ETIMEDOUT when it hangs, -ENODEV when its
+ * KVM cannot run it, or -errno.
  */
 int krr_replay_until(struct krr_replay *rp, uint64_t at)
 {
@@ -358,6 +383,8 @@ int krr_replay_until(struct krr_replay *rp, uint64_t at)
 		err = krr_replay_poll(rp, &state);
 		if (!err && state == KRR_REPLAY_HUNG)
 			err = -ETIMEDOUT;
+		if (!err && state == KRR_REPLAY_BROKEN)
+			err = -ENODEV;
 		if (err || state != KRR_REPLAY_RUNNING)
 			break;
 		now = krr_now_ns();

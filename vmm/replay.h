@@ -18,6 +18,7 @@ enum krr_replay_state {
 	KRR_REPLAY_DIVERGED,
 	KRR_REPLAY_HUNG,	/* no progress */
 	KRR_REPLAY_DIED,	/* QEMU is gone */
+	KRR_REPLAY_BROKEN,	/* QEMU stopped the guest for good: its KVM cannot run it */
 };
 
 struct krr_replay_how {
@@ -42,7 +43,7 @@ struct krr_replay {
 	struct krr_event ev;
 	bool eof;
 
-	uint64_t last_tail, last_change_ns, begun_ns;
+	uint64_t last_tail, last_change_ns, begun_ns, asked_ns;
 	unsigned int timeout_s;	/* 0: wait forever */
 };
 

@@ -16,7 +16,9 @@
 
 #include "lib/store.h"
 #include "lib/util.h"
+#include "vmm/qmp.h"
 #include "vmm/runtime.h"
+#include "vmm/uffd.h"
 #include "vmm/vm.h"
 
 #define SHM "/dev/shm"
@@ -65,7 +67,7 @@ static int check_memory(const char *ram, uint64_t mem)
 	krr_err("guest RAM in %s: expected %" PRIu64 " MiB of available host memory, found %" PRIu64
 		" MiB; try a smaller --mem, or end something else", ram, mem >> 20,
 		available >> 20);
-	return -ENOMEM;
+	return -ENOSPC;
 }
 
 static int place_ram(struct krr_vm *vm, uint64_t mem)
@@ -181,7 +183,7 @@ int krr_vm_create(const char *name, uint64_t mem, struct krr_vm *vm)
 	return err ? err : write_json(vm, mem);
 }
 
-static void child(const struct krr_vm *vm, const struct krr_argv *argv, pid_t owner)
+static void child(const struct krr_vm *vm, const struct krr_argv *argv, pid_t owner, int uffd)
 {
 	int in = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int out = open(vm->log, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -197,6 +199,7 @@ static void child(const struct krr_vm *vm, const struct krr_argv *argv, pid_t ow
 	dup2(in, 0);
 	dup2(out, 1);
 	dup2(out, 2);
+	krr_uffd_preload(uffd);
 	execvp(argv->v[0], argv->v);
 	dprintf(2, "cannot run %s: %s\n", argv->v[0], strerror(errno));
 	_exit(127);
@@ -216,7 +219,7 @@ int krr_vm_spawn(struct krr_vm *vm, const struct krr_machine *m, struct krr_mach
 {
 	struct krr_argv argv;
 	pid_t pid, owner = getpid();
-	int err;
+	int err, uffd = -1;
 
 	err = krr_qemu_version(m->qemu, &vm->qemu_version);
 	if (err)
@@ -231,10 +234,14 @@ int krr_vm_spawn(struct krr_vm *vm, const struct krr_machine *m, struct krr_mach
 	unlink(vm->rec);
 	unlink(vm->port);
 	unlink(vm->control);
+	/* a replay is not recorded */
+	vm->uffd_socket = io->replay ? -1 : krr_uffd_pair(&uffd);
 	pid = fork();
 	if (!pid)
-		child(vm, &argv, owner);
+		child(vm, &argv, owner, uffd);
 	err = pid < 0 ? -errno : 0;
+	if (uffd >= 0)
+		close(uffd);
 	krr_argv_free(&argv);
 	if (err) {
 		krr_err("cannot start QEMU: %s", strerror(-err));
@@ -374,11 +381,34 @@ int krr_vm_open(const char *name, struct krr_vm *vm)
 	return -ENOENT;
 }
 
+/**
+ * krr_vm_status() - what QEMU says of a VM: "running", "paused", "internal-error" and so on
+ * @vm: open, or running
+ *
+ * Return: freed by free(); NULL when QEMU does not say, or another client has its QMP.
+ */
+char *krr_vm_status(const struct krr_vm *vm)
+{
+	struct krr_qmp *qmp = NULL;
+	const char *status = NULL;
+	json_t *r = NULL;
+	char *copy;
+
+	if (!krr_qmp_connect(vm->qmp, 1000, &qmp) && !krr_qmp_call(qmp, "query-status", NULL, &r))
+		status = json_string_value(json_object_get(r, "status"));
+	copy = status ? krr_strf("%s", status) : NULL;
+	json_decref(r);
+	krr_qmp_close(qmp);
+	return copy;
+}
+
 /** krr_vm_free() - free the strings */
 void krr_vm_free(struct krr_vm *vm)
 {
 	if (vm->lockfd >= 0)
 		close(vm->lockfd);
+	if (vm->uffd_socket > 0)
+		close(vm->uffd_socket);
 	free(vm->name);
 	free(vm->dir);
 	free(vm->ram);

@@ -25,6 +25,7 @@ struct krr_vm {
 	int lockfd;
 	pid_t pid;		/* 0: not running */
 	int status;		/* of waitpid(), once it has ended */
+	int uffd_socket;	/* of krr_uffd_take(), 0 or less: none */
 	char *argv;		/* for people */
 	char *qemu_version;
 };
@@ -39,6 +40,7 @@ void krr_vm_explain(const struct krr_vm *vm);
 void krr_vm_sweep(void);
 
 int krr_vm_open(const char *name, struct krr_vm *vm);
+char *krr_vm_status(const struct krr_vm *vm);
 void krr_vm_free(struct krr_vm *vm);
 
 #endif /* KRR_VMM_VM_H */

@@ -109,16 +109,11 @@ int main(int argc, char **argv)
 	unsigned long long first, second;
 	const char *only = argc > 2 ? argv[2] : NULL;
 	long without_ss = 0;
-	int fd, last = 0, done = 0, extra = 0;
-	char dir[64];
+	int last = 0, done = 0, extra = 0;
 
 	test_alone();
-	if (!test_modules(dir))
+	if (!test_load_module(MODULE))
 		return test_skip("no share \"modules\"");
-	fd = test_module_file(dir, MODULE);
-	CHECK(!syscall(SYS_finit_module, fd, "", 0) || errno == EEXIST);
-	close(fd);
-	test_modules_end(dir);
 	if (!only || !strcmp(only, "ss"))
 		last = start_spinner();
 	/* on a busy host a timer may have run out each time, or the base been put back */

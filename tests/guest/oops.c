@@ -18,16 +18,10 @@ static void make(const char *name)
 int main(int argc, char **argv)
 {
 	struct amount a = test_amount(argc, argv);
-	char dir[64];
-	int fd;
 
 	test_alone();
-	if (!test_modules(dir))
+	if (!test_load_module(MODULE))
 		return test_skip("no share \"modules\"");
-	fd = test_module_file(dir, MODULE);
-	CHECK(!syscall(SYS_finit_module, fd, "", 0) || errno == EEXIST);
-	close(fd);
-	test_modules_end(dir);
 	while (test_more(&a)) {
 		make("warn");
 		make("oops");

@@ -264,4 +264,19 @@ static inline void test_modules_end(const char *dir)
 	CHECK(!umount(dir) && !rmdir(dir));
 }
 
+/* test_load_module() - load module @name, if it is not there already; 0 where the host shares none */
+static inline int test_load_module(const char *name)
+{
+	char dir[64];
+	int fd;
+
+	if (!test_modules(dir))
+		return 0;
+	fd = test_module_file(dir, name);
+	CHECK(!syscall(SYS_finit_module, fd, "", 0) || errno == EEXIST);
+	close(fd);
+	test_modules_end(dir);
+	return 1;
+}
+
 #endif /* TEST_H */

@@ -41,8 +41,8 @@ $(UNIT_ASAN): $(O)/unit/asan/%: $(O)/unit/asan/tests/unit/%.o \
 
 .PHONY: unit
 .SECONDARY: $(UNIT_TESTS:%=$(O)/unit/plain/tests/unit/%.o) $(UNIT_TESTS:%=$(O)/unit/asan/tests/unit/%.o)
-unit: $(UNIT_PLAIN) $(UNIT_ASAN)
-	$(Q)CMOCKA_MESSAGE_OUTPUT=TAP prove -e '' $(UNIT_PLAIN) $(UNIT_ASAN) $(FUZZ_CHECKS)
+unit: $(UNIT_PLAIN) $(UNIT_ASAN) $(O)/bin/krr-uffd.so
+	$(Q)KRR_UFFD_LIBRARY=$(abspath $(O)/bin/krr-uffd.so) CMOCKA_MESSAGE_OUTPUT=TAP prove -e '' $(UNIT_PLAIN) $(UNIT_ASAN) $(FUZZ_CHECKS)
 
 -include $(patsubst %.o,$(O)/unit/plain/%.d,$(UNIT_POLICY) $(UNIT_KRRCTL))
 -include $(patsubst %.o,$(O)/unit/asan/%.d,$(UNIT_POLICY) $(UNIT_KRRCTL))

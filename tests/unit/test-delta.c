@@ -129,9 +129,9 @@ static void assert_is_ram(int fd, const struct krr_ram *ram)
 
 static void scan(struct krr_tracker *t, const struct krr_ram *ram, uint64_t pages)
 {
-	struct krr_delta d;
+	struct krr_delta d = { 0 };
 
-	assert_int_equal(krr_tracker_scan(t, ram, UINT64_MAX, &d), 0);
+	assert_int_equal(krr_tracker_scan(t, ram, true, UINT64_MAX, &d), 0);
 	assert_int_equal(d.pages, pages);
 	krr_delta_free(&d);
 	assert_int_equal(d.pages, 0);
@@ -140,20 +140,20 @@ static void scan(struct krr_tracker *t, const struct krr_ram *ram, uint64_t page
 /* What RAM holds now. */
 static void learn(struct krr_tracker *t, const struct krr_ram *ram)
 {
-	struct krr_delta d;
+	struct krr_delta d = { 0 };
 
-	assert_int_equal(krr_tracker_scan(t, ram, UINT64_MAX, &d), 0);
+	assert_int_equal(krr_tracker_scan(t, ram, true, UINT64_MAX, &d), 0);
 	krr_delta_free(&d);
 }
 
 /* Scan, write, apply to @copy: it is what RAM is, then. */
 static void follow(struct krr_tracker *t, const struct krr_ram *ram, int copy, uint64_t pages)
 {
-	struct krr_delta d;
+	struct krr_delta d = { 0 };
 	struct stat st;
 	uint64_t bytes;
 
-	assert_int_equal(krr_tracker_scan(t, ram, UINT64_MAX, &d), 0);
+	assert_int_equal(krr_tracker_scan(t, ram, true, UINT64_MAX, &d), 0);
 	assert_int_equal(d.pages, pages);
 	assert_int_equal(krr_delta_write(&d, dir, "delta", &bytes), 0);
 	krr_delta_free(&d);
@@ -396,7 +396,7 @@ static void rounds(void **state)
 	fill_page(&ram, RING_PAGE + 3, &dice);
 	assert_int_equal(krr_tracker_init(&t, &ram), 0);
 	for (round = 0; round < 3; round++) {
-		assert_int_equal(krr_tracker_follow(&t, &ram, copy, &changed), 0);
+		assert_int_equal(krr_tracker_follow(&t, &ram, true, copy, &changed), 0);
 		assert_true(round ? changed == 90 : changed > 1000 && changed <= 2001);
 		assert_is_ram(copy, &ram);
 		assert_sum(&t, copy);
@@ -405,11 +405,11 @@ static void rounds(void **state)
 		for (; i < 90; i++)
 			fill_page(&ram, 3000 + i, &dice);
 	}
-	assert_int_equal(krr_tracker_follow(&t, &ram, copy, &changed), 0);
+	assert_int_equal(krr_tracker_follow(&t, &ram, true, copy, &changed), 0);
 	assert_int_equal(changed, 90);
 	/* to zeros, too; and what did not change is not written */
 	punch(&ram, 2000, 1);
-	assert_int_equal(krr_tracker_follow(&t, &ram, copy, &changed), 0);
+	assert_int_equal(krr_tracker_follow(&t, &ram, true, copy, &changed), 0);
 	assert_int_equal(changed, 1);
 	assert_is_ram(copy, &ram);
 	assert_sum(&t, copy);
@@ -446,11 +446,11 @@ static void torn(void **state)
 	assert_int_equal(krr_tracker_init(&t, &written), 0);
 	assert_int_equal(pthread_create(&thread, NULL, scribble, NULL), 0);
 	for (i = 0; i < 300; i++)
-		assert_int_equal(krr_tracker_follow(&t, &written, copy, &changed), 0);
+		assert_int_equal(krr_tracker_follow(&t, &written, true, copy, &changed), 0);
 	assert_sum(&t, copy);
 	__atomic_store_n(&enough, true, __ATOMIC_RELEASE);
 	pthread_join(thread, NULL);
-	assert_int_equal(krr_tracker_follow(&t, &written, copy, &changed), 0);
+	assert_int_equal(krr_tracker_follow(&t, &written, true, copy, &changed), 0);
 	assert_is_ram(copy, &written);
 	assert_sum(&t, copy);
 	close(copy);
@@ -464,7 +464,7 @@ static void put(void **state)
 	struct krr_ram ram = open_ram(MANY);
 	struct dice dice = { 30 };
 	struct krr_tracker t;
-	struct krr_delta d;
+	struct krr_delta d = { 0 };
 	uint64_t changed;
 	unsigned int i;
 	int copy = empty_copy(&ram);
@@ -473,11 +473,11 @@ static void put(void **state)
 	for (i = 0; i < 1000; i++)
 		fill_page(&ram, 2000 + roll(&dice) % 4000, &dice);
 	assert_int_equal(krr_tracker_init(&t, &ram), 0);
-	assert_int_equal(krr_tracker_follow(&t, &ram, copy, &changed), 0);
+	assert_int_equal(krr_tracker_follow(&t, &ram, true, copy, &changed), 0);
 	for (i = 0; i < 700; i++)
 		fill_page(&ram, 2500 + i + i / 100, &dice);
 	punch(&ram, 4000, 100);
-	assert_int_equal(krr_tracker_scan(&t, &ram, UINT64_MAX, &d), 0);
+	assert_int_equal(krr_tracker_scan(&t, &ram, true, UINT64_MAX, &d), 0);
 	assert_true(d.pages >= 700);
 	assert_int_equal(krr_delta_put(&d, copy), 0);
 	assert_is_ram(copy, &ram);
@@ -493,23 +493,23 @@ static void too_many(void **state)
 	struct krr_ram ram = open_ram(MANY);
 	struct dice dice = { 31 };
 	struct krr_tracker t;
-	struct krr_delta d;
+	struct krr_delta d = { 0 };
 	unsigned int i;
 
 	(void)state;
 	for (i = 0; i < 400; i++)
 		fill_page(&ram, MANY - 1 - 40 * i, &dice);
 	assert_int_equal(krr_tracker_init(&t, &ram), 0);
-	assert_int_equal(krr_tracker_scan(&t, &ram, 300, &d), -E2BIG);
+	assert_int_equal(krr_tracker_scan(&t, &ram, true, 300, &d), -E2BIG);
 	assert_true(d.pages <= 300);
 	krr_delta_free(&d);
 	krr_tracker_free(&t);
 	assert_int_equal(krr_tracker_init(&t, &ram), 0);
-	assert_int_equal(krr_tracker_scan(&t, &ram, 0, &d), -E2BIG);
+	assert_int_equal(krr_tracker_scan(&t, &ram, true, 0, &d), -E2BIG);
 	krr_delta_free(&d);
 	krr_tracker_free(&t);
 	assert_int_equal(krr_tracker_init(&t, &ram), 0);
-	assert_int_equal(krr_tracker_scan(&t, &ram, 401, &d), 0);
+	assert_int_equal(krr_tracker_scan(&t, &ram, true, 401, &d), 0);
 	assert_int_equal(d.pages, 401);		/* and the header */
 	krr_delta_free(&d);
 	krr_tracker_free(&t);
@@ -522,15 +522,15 @@ static void no_copy(void **state)
 	struct krr_ram ram = open_ram(PAGES);
 	__close_fd int copy = openat(dir, "ram", O_RDONLY | O_CLOEXEC);
 	struct krr_tracker t;
-	struct krr_delta d;
+	struct krr_delta d = { 0 };
 	uint64_t changed;
 
 	(void)state;
 	assert_int_equal(krr_tracker_init(&t, &ram), 0);
-	assert_int_equal(krr_tracker_follow(&t, &ram, copy, &changed), -EBADF);
+	assert_int_equal(krr_tracker_follow(&t, &ram, true, copy, &changed), -EBADF);
 	krr_tracker_free(&t);
 	assert_int_equal(krr_tracker_init(&t, &ram), 0);
-	assert_int_equal(krr_tracker_scan(&t, &ram, UINT64_MAX, &d), 0);
+	assert_int_equal(krr_tracker_scan(&t, &ram, true, UINT64_MAX, &d), 0);
 	assert_int_equal(krr_delta_put(&d, copy), -EBADF);
 	krr_delta_free(&d);
 	krr_tracker_free(&t);
@@ -544,7 +544,7 @@ static uint8_t *make_delta(struct krr_ram *ram, uint64_t from, uint64_t pages, s
 {
 	struct dice dice = { 26 };
 	struct krr_tracker t;
-	struct krr_delta d;
+	struct krr_delta d = { 0 };
 	uint64_t bytes, i;
 	uint8_t *file;
 	__close_fd int fd = -1;
@@ -556,7 +556,7 @@ static uint8_t *make_delta(struct krr_ram *ram, uint64_t from, uint64_t pages, s
 		fill_page(ram, i, &dice);
 		memset(ram->map + i * KRR_BLOCK + 1000, (int)i, 2000);
 	}
-	assert_int_equal(krr_tracker_scan(&t, ram, UINT64_MAX, &d), 0);
+	assert_int_equal(krr_tracker_scan(&t, ram, true, UINT64_MAX, &d), 0);
 	assert_int_equal(d.pages, pages);
 	assert_int_equal(krr_delta_write(&d, dir, "delta", &bytes), 0);
 	krr_delta_free(&d);

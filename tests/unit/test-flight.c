@@ -158,13 +158,13 @@ static void next_epoch(void)
 {
 	struct krr_event ev = { .kind = KRR_EV_EPOCH, .arg = { now + 1 } };
 	__free_ptr char *name = krr_epoch_file(now + 1, "delta");
-	struct krr_delta d;
+	struct krr_delta d = { 0 };
 	uint64_t bytes;
 
 	log_chunk(&ev, 1);
 	now++;
 	write_state();
-	assert_int_equal(krr_tracker_scan(&flight.tracker, &ram, UINT64_MAX, &d), 0);
+	assert_int_equal(krr_tracker_scan(&flight.tracker, &ram, true, UINT64_MAX, &d), 0);
 	krr_log_writer_free(writer);
 	open_log();
 	remember();
@@ -193,7 +193,7 @@ static struct krr_tracker take_base(void)
 
 	assert_true(fd >= 0 && !ftruncate(fd, RAM_BYTES));
 	assert_int_equal(krr_tracker_init(&t, &ram), 0);
-	assert_int_equal(krr_tracker_follow(&t, &ram, fd, &changed), 0);
+	assert_int_equal(krr_tracker_follow(&t, &ram, true, fd, &changed), 0);
 	return t;
 }
 

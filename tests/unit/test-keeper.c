@@ -87,7 +87,7 @@ static void next_epoch(void)
 	now++;
 	open_epoch();
 	ram.map[ram.size - 1 - now * KRR_BLOCK] = (uint8_t)now;
-	assert_int_equal(krr_keeper_scan(keeper, UINT64_MAX), 0);
+	assert_int_equal(krr_keeper_scan(keeper, true, UINT64_MAX), 0);
 	assert_int_equal(krr_keeper_epoch(keeper, decoder.offset, 0, 10 * now), 0);
 }
 
@@ -119,7 +119,7 @@ static int begin(uint32_t keep_ms)
 	base = openat(rec.dirfd, KRR_BASE_RAM, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	assert_int_equal(ftruncate(base, (off_t)ram.size), 0);
 	assert_int_equal(krr_tracker_init(&t, &ram), 0);
-	assert_int_equal(krr_tracker_follow(&t, &ram, base, &changed), 0);
+	assert_int_equal(krr_tracker_follow(&t, &ram, true, base, &changed), 0);
 	open_epoch();
 	return krr_keeper_new(&vm, &rec, &ram, &t, 0, &keeper);
 }
@@ -603,8 +603,8 @@ static void at_the_end_scanned(void **state)
 {
 	(void)state;
 	memset(ram.map, 0x5a, 3 * KRR_BLOCK);
-	assert_int_equal(krr_keeper_scan(keeper, 0), -E2BIG);
-	assert_int_equal(krr_keeper_scan(keeper, UINT64_MAX), 0);
+	assert_int_equal(krr_keeper_scan(keeper, true, 0), -E2BIG);
+	assert_int_equal(krr_keeper_scan(keeper, true, UINT64_MAX), 0);
 	ends_in("panic", KRR_END_RAM_SCANNED);
 }
 

@@ -345,6 +345,20 @@ static void accelerators(void **state)
 	assert_int_equal(kvm.n, tcg.n);
 	krr_argv_free(&kvm);
 	krr_argv_free(&tcg);
+
+	/* KVM wants to see features whose bits are in the saved CR4; a name may be a lie */
+	m.cpu_features = krr_strf("avx2 pcid pku x=on,pmu vme apic clflush cmov cx16 cx8 de fpu"
+				  " fxsr lahf-lm lm mca mce mmx msr mtrr nx pae pat pge pse pse36"
+				  " sep sse sse2 syscall tsc");
+	m.cpu_replay = krr_strf("Nehalem-v1,+avx2");
+	krr_machine_argv(&m, &io, &kvm);
+	assert_true(has(&kvm, "Nehalem-v1,+avx2,+pcid,+pku,+vme,+apic,"));
+	assert_true(has(&kvm, ",+tsc,-pni,-popcnt,-sse4.1,-sse4.2,-ssse3,-kvmclock"));
+	krr_argv_free(&kvm);
+	krr_set_text(&m.accel, "tcg");
+	krr_machine_argv(&m, &io, &tcg);
+	assert_true(has(&tcg, "Nehalem-v1,+avx2,-kvmclock"));
+	krr_argv_free(&tcg);
 	krr_machine_free(&m);
 	assert_int_equal(krr_accel_check("auto"), 0);
 	quiet_begin();

@@ -9,6 +9,8 @@
 #include "krrctl/krrctl.h"
 #include "lib/util.h"
 #include "vmm/options.h"
+#include "vmm/uffd.h"
+#include "vmm/writes.h"
 
 #define KERNEL_SOURCE "/usr/src/linux-source-6.1.tar.xz"
 
@@ -94,6 +96,42 @@ static void check_store(struct doctor *d)
 	}
 	close(fd);
 	check_space(d, "store", path, 1ull << 30);
+}
+
+/* How the pauses of a recording depend on the size of RAM. */
+static void check_changes(struct doctor *d)
+{
+	static const char *const texts[] = {
+		[KRR_WRITES_SCAN] = "scan: written pages of guest RAM are found by PAGEMAP_SCAN",
+		[KRR_WRITES_SOFT] = "soft: written pages of guest RAM are found by soft-dirty bits",
+		[KRR_WRITES_HASH] = "hash: all of guest RAM is hashed in each pause; expected a host "
+			"kernel of 6.7 or later and krr-uffd.so beside krrctl, or one with "
+			"CONFIG_MEM_SOFT_DIRTY",
+	};
+	enum krr_writes_way way = krr_writes_best(krr_uffd_there());
+
+	say(d, "changes", way == KRR_WRITES_HASH ? NOTE : GOOD, texts[way]);
+}
+
+/* /dev/shm decides by its mount option; the sysfs switch is for other kinds of tmpfs. */
+static void check_huge(struct doctor *d)
+{
+	__free_ptr char *mounts = krr_read_file_at(AT_FDCWD, "/proc/self/mounts", 1u << 20);
+	char *line = NULL, *next = mounts, *option;
+
+	/* the last one is on top */
+	while (next && (next = strstr(next, " /dev/shm tmpfs ")))
+		line = next++;
+	if (line)
+		line[strcspn(line, "\n")] = '\0';
+	option = line ? strstr(line, "huge=") : NULL;
+	if (option && strncmp(option, "huge=never", 10)) {
+		option[strcspn(option, ", ")] = '\0';
+		say(d, "huge pages", GOOD, option);
+	} else {
+		say(d, "huge pages", GOOD, "not used for guest RAM; mount -o remount,huge=advise "
+		    "/dev/shm offers them");
+	}
 }
 
 static void check_kvm(struct doctor *d)
@@ -218,6 +256,8 @@ int cmd_doctor(int argc, char **argv)
 	check_artifact(&d, "symbols", KRR_VMLINUX, NOTE, "reports will have bare addresses");
 	check_store(&d);
 	check_space(&d, "guest RAM", "/dev/shm", 1ull << 30);
+	check_changes(&d);
+	check_huge(&d);
 	check_demo(&d, check_gdb(&d));
 	check_kvm(&d);
 	if (d.out) {

@@ -30,7 +30,8 @@ static const char usage[] =
 	"Replays under gdb, paused at the start, or where the event at POSITION is about\n"
 	"to be taken.  \"continue\" lets the replay go on.  KRR_GDB names another gdb.\n"
 	"\n"
-	"  --accel A      auto, kvm or tcg (auto: kvm if it can replay this recording)\n"
+	"  --accel A      auto, kvm or tcg (tcg; under kvm take hbreak in place of break, as\n"
+	"                 break writes to the kernel's text)\n"
 	"\n" KRR_POSITION_HELP;
 
 static const struct option options[] = {
@@ -138,10 +139,10 @@ static int debug(const struct krr_recording *rec, const struct krr_replay_how *h
 	pid_t pid;
 
 	err = krr_replay_start(rec, how, &rp);
-	if (!err && at)
+	if (!err && at) {
 		err = krr_replay_until(&rp, at);
-	if (err == -ETIMEDOUT)
-		report_hang(&rp, "made no progress any more");
+		report_stall(&rp, err);
+	}
 	rp.timeout_s = 0;	/* gdb may hold it for as long as it likes */
 	if (!err) {
 		pid = start_gdb(&rp, cpu, extra);
@@ -171,7 +172,7 @@ int cmd_gdb(int argc, char **argv)
 {
 	char **extra = cut_gdb_arguments(&argc, argv);
 	struct krr_replay_how how = { .gdb = true };
-	const char *position = "0", *accel = "auto";
+	const char *position = "0", *accel = "tcg";
 	struct krr_recording rec;
 	uint64_t at = 0;
 	int opt, status;

@@ -75,6 +75,8 @@ static void print_text(const struct krr_recording *rec)
 		printf("took       %.3f s, pauses %" PRIu64 " ms at the start, %" PRIu64
 		       " ms at the end\n", (double)m->duration_ms / 1000, m->start_pause_ms,
 		       m->end_pause_ms);
+	if (m->changes)
+		printf("changes    found by %s\n", m->changes);
 	if (!m->why)
 		print_lock(m);
 	printf("log        %" PRIu64 " events, %s, compressed %s\n", m->events, raw, log);

@@ -15,6 +15,7 @@
 #include "vmm/runtime.h"
 
 #define ANSWER_MS	60000u
+#define PAUSE_MS	3000		/* a snapshot takes less */
 
 static const char vm_usage[] =
 	"usage: krrctl vm start NAME [OPTIONS]     start a VM that stays\n"
@@ -58,23 +59,24 @@ static int start(char **argv)
 	return KRR_EXIT_PRECONDITION;
 }
 
-/* The guest does not answer: because QEMU does not run it? */
-static void vm_explain_silence(const struct krr_vm *vm, const char *name, int err)
+/* A guest that does not run answers nobody.  The recorder itself pauses it for a moment. */
+static int vm_check_runs(const struct krr_vm *vm, const char *name)
 {
-	struct krr_qmp *qmp = NULL;
-	const char *status = NULL;
-	json_t *r = NULL;
+	char *status = krr_vm_status(vm);
+	int ms, err = 0;
 
-	if (!krr_qmp_connect(vm->qmp, 1000, &qmp) && !krr_qmp_call(qmp, "query-status", NULL, &r))
-		status = json_string_value(json_object_get(r, "status"));
-	if (status && strcmp(status, "running"))
+	for (ms = 0; status && strcmp(status, "running") && ms < PAUSE_MS; ms += 100) {
+		krr_sleep_ms(100);
+		free(status);
+		status = krr_vm_status(vm);
+	}
+	if (status && strcmp(status, "running")) {
 		krr_err("VM \"%s\" is %s: expected one that runs; resume it (QMP: cont) and try "
 			"again", name, status);
-	else
-		krr_err("the guest of VM \"%s\" does not answer: %s; is krrd running in it?", name,
-			strerror(-err));
-	json_decref(r);
-	krr_qmp_close(qmp);
+		err = -EBUSY;
+	}
+	free(status);
+	return err;
 }
 
 /**
@@ -91,6 +93,8 @@ int vm_open_link(const char *name, enum krr_port port, struct krr_vm *vm, struct
 	int err;
 
 	err = krr_vm_open(name, vm);
+	if (!err)
+		err = vm_check_runs(vm, name);
 	if (err)
 		return err;
 	err = krr_link_open(port == KRR_PORT_EXEC ? vm->port : vm->control, 1000, link);
@@ -99,7 +103,8 @@ int vm_open_link(const char *name, enum krr_port port, struct krr_vm *vm, struct
 	if (err == -EBUSY)
 		krr_err("another krrctl is using VM \"%s\"", name);
 	else if (err)
-		vm_explain_silence(vm, name, err);
+		krr_err("the guest of VM \"%s\" does not answer: %s; is krrd running in it?", name,
+			strerror(-err));
 	return err;
 }
 

@@ -72,6 +72,7 @@ void report_console(const struct krr_console_diff *d, const char *name);
 void report_divergence(struct krr_replay *rp, bool json);
 void report_event(FILE *to, const char *what, const struct krr_recording *rec, uint64_t number);
 void report_hang(struct krr_replay *rp, const char *what);
+void report_stall(struct krr_replay *rp, int err);
 void report_verify(const struct krr_verify *v, const struct krr_symbols *syms, const char *name);
 void report_kept(const struct krr_manifest *m);
 char *human_bytes(uint64_t bytes);

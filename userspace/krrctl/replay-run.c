@@ -122,8 +122,11 @@ static int judge(struct krr_replay *rp, const struct replay_verdict *v, bool jso
 		report_divergence(rp, json);
 		return -EILSEQ;
 	case KRR_REPLAY_HUNG:
-		report_hang(rp, "made no progress any more");
+		report_stall(rp, -ETIMEDOUT);
 		return -ETIMEDOUT;
+	case KRR_REPLAY_BROKEN:
+		report_stall(rp, -ENODEV);
+		return -ENODEV;
 	default:
 		report_hang(rp, "ended with QEMU");
 		return -EIO;
@@ -213,10 +216,10 @@ static int replay_until(struct krr_replay *rp, const struct replay_options *opts
 	if (opts->timeout_s != REPLAY_TIMEOUT_AUTO)
 		rp->timeout_s = opts->timeout_s;
 	err = krr_replay_until(rp, event);
-	if (err == -ETIMEDOUT)
-		report_hang(rp, "made no progress any more");
-	if (err)
+	if (err) {
+		report_stall(rp, err);
 		return err;
+	}
 	if (krr_load(&rp->ram.hdr->state) == KRR_ST_DIVERGED) {
 		report_divergence(rp, false);
 		return -EILSEQ;

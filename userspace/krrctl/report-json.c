@@ -12,6 +12,7 @@ static const char *const states[] = {
 	[KRR_REPLAY_DIVERGED] = "diverged",
 	[KRR_REPLAY_HUNG] = "hung",
 	[KRR_REPLAY_DIED] = "QEMU ended",
+	[KRR_REPLAY_BROKEN] = "QEMU stopped it",
 };
 
 /** replay_state_name() - how a replay stands, in words */

@@ -169,10 +169,25 @@ void report_hang(struct krr_replay *rp, const char *what)
 		print_registers(rp);
 	else
 		krr_vm_explain(&rp->vm);
-	if (!strcmp(rp->machine.accel, "kvm"))
-		fprintf(stderr, "  it ran under KVM: does it with --accel tcg?\n");
 	fprintf(stderr, "  to look inside: krrctl gdb %s --at %" PRIu64 "\n", rp->rec->name,
 		events);
+}
+
+/**
+ * report_stall() - why a replay takes no more events
+ * @rp: replay
+ * @err: -ETIMEDOUT, or -ENODEV when QEMU stopped the guest; others have been reported
+ */
+void report_stall(struct krr_replay *rp, int err)
+{
+	if (err == -ENODEV)
+		report_hang(rp, "was stopped by QEMU for an internal error");
+	else if (err == -ETIMEDOUT)
+		report_hang(rp, "made no progress any more");
+	else
+		return;
+	if (!strcmp(rp->machine.accel, "kvm"))
+		fprintf(stderr, "  this host's KVM may not be able to run this kernel: try --accel tcg\n");
 }
 
 static void print_difference(const struct krr_difference *d, const struct krr_symbols *syms)

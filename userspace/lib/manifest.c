@@ -46,6 +46,7 @@ static const struct field fields[] = {
 	F(FLAG, balloon, false),
 	F(TEXT, share, false),
 	F(TEXT, qemu_argv, false),
+	F(TEXT, changes, false),
 	F(NUMBER, hdr_gpa, true),
 	F(NUMBER, ring_base, true),
 	F(NUMBER, events, true),

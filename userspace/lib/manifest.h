@@ -52,6 +52,7 @@ struct krr_manifest {
 	uint64_t smp, mem, disk_bytes;
 	uint64_t more_disks[KRR_MORE_DISKS];	/* bytes of each, up to the first 0 */
 	bool net, balloon;
+	char *changes;		/* how changed pages of RAM were found: scan, soft or hash */
 	char *share;		/* mount tag of the 9p device, NULL if there is none */
 	char *qemu_argv;	/* as run, for people */
 	uint64_t hdr_gpa, ring_base;

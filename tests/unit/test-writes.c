@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which pages of RAM another process wrote, as the host's kernel tells.  That process is
+ * this program again, started as QEMU is, with the library preloaded.  Where the host does
+ * not offer a way, its tests are skipped.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/util.h"
+#include "unit.h"
+#include "vmm/delta.h"
+#include "vmm/uffd.h"
+
+#define PAGES	4096u
+#define HDR_PAGE 16u
+#define FIRST	2000u		/* behind the ring */
+
+static struct krr_ram ram;
+static struct krr_writes writes = { .uffd = -1, .pagemap = -1, .clear_refs = -1 };
+static char *path;
+static pid_t writer;
+static int to_writer, from_writer;
+
+/* --- the other process ------------------------------------------------------------- */
+
+struct order {
+	enum { BY_STORE, BY_KERNEL, BY_LOAD } how;
+	uint32_t page;
+	uint8_t value;
+};
+
+static int be_writer(const char *file)
+{
+	int fd = open(file, O_RDWR | O_CLOEXEC), bytes[2];
+	uint8_t *map = mmap(NULL, PAGES * KRR_BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	volatile uint8_t *at;
+	struct order o;
+	uint8_t old;
+
+	if (map == MAP_FAILED || pipe(bytes) < 0 || write(1, "+", 1) != 1)
+		return 1;
+	while (read(0, &o, sizeof(o)) == sizeof(o)) {
+		at = map + o.page * (size_t)KRR_BLOCK + 77;
+		old = *at;
+		if (o.how == BY_STORE)
+			*at = o.value;
+		else if (o.how == BY_KERNEL && (write(bytes[1], &o.value, 1) != 1 ||
+						read(bytes[0], (void *)at, 1) != 1))
+			return 1;
+		if (write(1, &old, 1) != 1)
+			return 1;
+	}
+	return 0;
+}
+
+static void wait_for_it(void)
+{
+	char byte;
+
+	assert_int_equal(read(from_writer, &byte, 1), 1);
+}
+
+static void make_it(int how, uint32_t page, uint8_t value)
+{
+	struct order o = { .how = how, .page = page, .value = value };
+
+	assert_int_equal(write(to_writer, &o, sizeof(o)), sizeof(o));
+	wait_for_it();
+}
+
+static void start_writer(int *socket)
+{
+	int in[2], out[2], theirs;
+
+	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	*socket = krr_uffd_pair(&theirs);
+	writer = fork();
+	assert_true(writer >= 0);
+	if (!writer) {
+		dup2(in[0], 0);
+		dup2(out[1], 1);
+		setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1);
+		krr_uffd_preload(theirs);
+		execl("/proc/self/exe", "test-writes", path, NULL);
+		_exit(127);
+	}
+	close(in[0]);
+	close(out[1]);
+	if (theirs >= 0)
+		close(theirs);
+	to_writer = in[1];
+	from_writer = out[0];
+	wait_for_it();
+}
+
+/* --- setup -------------------------------------------------------------------------- */
+
+static int begin(const char *way)
+{
+	int socket, fd;
+
+	if (scratch_setup(NULL))
+		return -1;
+	path = krr_strf("/dev/shm/krr-unit-%d.ram", (int)getpid());
+	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, PAGES * KRR_BLOCK), 0);
+	close(fd);
+	assert_int_equal(krr_ram_open(path, true, &ram), 0);
+	make_header(ram.map, HDR_PAGE * KRR_BLOCK, KRR_MIN_RING);
+	assert_int_equal(krr_ram_find(&ram), 0);
+	setenv("KRR_WRITES", way, 1);
+	start_writer(&socket);
+	assert_int_equal(krr_writes_open(&writes, writer, krr_uffd_take(socket), &ram), 0);
+	if (socket >= 0)
+		close(socket);
+	return 0;
+}
+
+static int end(void **state)
+{
+	krr_writes_close(&writes);
+	close(to_writer);
+	close(from_writer);
+	waitpid(writer, NULL, 0);
+	krr_ram_close(&ram);
+	unlink(path);
+	free(path);
+	unsetenv("KRR_WRITES");
+	unsetenv("KRR_WRITES_CHECK");
+	return scratch_teardown(state);
+}
+
+static int begin_scan(void **state)
+{
+	(void)state;
+	return begin("scan");
+}
+
+static int begin_soft(void **state)
+{
+	(void)state;
+	return begin("soft");
+}
+
+static int begin_hash(void **state)
+{
+	(void)state;
+	return begin("hash");
+}
+
+/*
+ * Does this host offer what was asked for?  What it offers is used.  To cmocka a test that
+ * is skipped has failed, so one that this host cannot run returns.
+ */
+static bool offered(enum krr_writes_way way)
+{
+	if (krr_writes_best(krr_uffd_there()) != way) {
+		print_message("# this host does not offer \"%s\"\n", krr_writes_name(way));
+		return false;
+	}
+	assert_int_equal(writes.way, way);
+	return true;
+}
+
+/* The same for any way but to hash. */
+static bool one_offered(void)
+{
+	enum krr_writes_way best = krr_writes_best(krr_uffd_there());
+
+	return offered(best == KRR_WRITES_HASH ? KRR_WRITES_SCAN : best);
+}
+
+static bool written(uint32_t page)
+{
+	return writes.bit[page / 64] >> (page & 63) & 1;
+}
+
+/* Only these, but for the header, which always counts. */
+static void assert_written(const uint32_t *page, unsigned int n)
+{
+	uint32_t i;
+	unsigned int j;
+
+	for (i = 0; i < PAGES; i++) {
+		bool expected = i >= HDR_PAGE && i < HDR_PAGE + KRR_HDR_BYTES / KRR_BLOCK;
+
+		for (j = 0; j < n; j++)
+			expected |= page[j] == i;
+		if (written(i) != expected)
+			print_message("# page %u\n", i);
+		assert_int_equal(written(i), expected);
+	}
+}
+
+/* --- tests --------------------------------------------------------------------------- */
+
+static void marks(enum krr_writes_way way)
+{
+	static const uint32_t some[] = { FIRST, FIRST + 1, FIRST + 63, PAGES - 1 };
+
+	if (!offered(way))
+		return;
+	make_it(BY_STORE, FIRST + 5, 1);
+	assert_int_equal(krr_writes_begin(&writes), 0);
+	assert_int_equal(krr_writes_peek(&writes), 0);
+	assert_int_equal(krr_writes_take(&writes, true), 0);
+	assert_written(NULL, 0);
+	/* also where the file has a hole, and by the kernel */
+	make_it(BY_STORE, some[0], 1);
+	make_it(BY_KERNEL, some[1], 2);
+	make_it(BY_STORE, some[2], 3);
+	make_it(BY_KERNEL, some[3], 4);
+	make_it(BY_LOAD, FIRST + 5, 0);
+	assert_int_equal(krr_writes_peek(&writes), 4);
+	assert_int_equal(krr_writes_take(&writes, true), 0);
+	assert_written(some, ARRAY_SIZE(some));
+	/* once and no more, but when written again */
+	assert_int_equal(krr_writes_take(&writes, true), 0);
+	assert_written(NULL, 0);
+	make_it(BY_STORE, some[1], 3);
+	assert_int_equal(krr_writes_take(&writes, false), 0);
+	assert_written(&some[1], 1);
+	/* what was taken while the writer ran may come again, but is never lost */
+	make_it(BY_STORE, some[2], 5);
+	assert_int_equal(krr_writes_take(&writes, true), 0);
+	assert_true(written(some[2]));
+	assert_int_equal(krr_writes_take(&writes, true), 0);
+	assert_written(NULL, 0);
+}
+
+static void scan_marks(void **state)
+{
+	(void)state;
+	marks(KRR_WRITES_SCAN);
+}
+
+static void soft_marks(void **state)
+{
+	(void)state;
+	marks(KRR_WRITES_SOFT);
+}
+
+static void write_some(struct dice *d)
+{
+	uint64_t n = roll(d) % 300;
+
+	while (n--)
+		make_it(roll(d) % 2 ? BY_STORE : BY_KERNEL, FIRST + (uint32_t)(roll(d) % 2000),
+			(uint8_t)roll(d));
+}
+
+/* What a tracker that asks the kernel finds is what one finds that looks at all pages. */
+static void finds_all(enum krr_writes_way way)
+{
+	struct krr_tracker asks, looks;
+	struct krr_delta a = { 0 }, b = { 0 };
+	struct dice dice = { 7 };
+	int i;
+
+	if (!offered(way))
+		return;
+	setenv("KRR_WRITES_CHECK", "1", 1);
+	write_some(&dice);
+	assert_int_equal(krr_tracker_init(&asks, &ram), 0);
+	assert_int_equal(krr_tracker_init(&looks, &ram), 0);
+	krr_tracker_use(&asks, &writes);
+	for (i = 0; i < 20; i++) {
+		/* at times ahead of the pause */
+		if (i % 3 == 1) {
+			assert_int_equal(krr_tracker_scan(&asks, &ram, false, UINT64_MAX, &a), 0);
+			write_some(&dice);
+		}
+		assert_int_equal(krr_tracker_scan(&asks, &ram, true, UINT64_MAX, &a), 0);
+		assert_int_equal(krr_tracker_scan(&looks, &ram, true, UINT64_MAX, &b), 0);
+		assert_true(a.pages == b.pages || (i % 3 == 1 && a.pages > b.pages));
+		assert_memory_equal(asks.hash, looks.hash, PAGES * sizeof(*asks.hash));
+		krr_delta_free(&a);
+		krr_delta_free(&b);
+		write_some(&dice);
+	}
+	krr_tracker_free(&asks);
+	krr_tracker_free(&looks);
+}
+
+static void scan_finds_all(void **state)
+{
+	(void)state;
+	finds_all(KRR_WRITES_SCAN);
+}
+
+static void soft_finds_all(void **state)
+{
+	(void)state;
+	finds_all(KRR_WRITES_SOFT);
+}
+
+/* A second tracker has to look at all of RAM first, whatever was written since when. */
+static void a_new_tracker(void **state)
+{
+	struct krr_tracker t;
+	struct krr_delta d = { 0 };
+	uint64_t pages;
+	int i;
+
+	(void)state;
+	if (!one_offered())
+		return;
+	for (i = 0; i < 100; i++)
+		make_it(BY_STORE, FIRST + (uint32_t)i, 9);
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(krr_tracker_init(&t, &ram), 0);
+		krr_tracker_use(&t, &writes);
+		assert_int_equal(krr_tracker_scan(&t, &ram, false, UINT64_MAX, &d), 0);
+		pages = d.pages;
+		assert_true(pages >= 100);
+		krr_delta_free(&d);
+		krr_tracker_free(&t);
+	}
+}
+
+/* The check sees what nobody marks: here a write by a mapping that is not the writer's. */
+static void the_check_can_fail(void **state)
+{
+	struct krr_tracker t;
+	struct krr_delta d = { 0 };
+
+	(void)state;
+	if (!one_offered())
+		return;
+	setenv("KRR_WRITES_CHECK", "1", 1);
+	assert_int_equal(krr_tracker_init(&t, &ram), 0);
+	krr_tracker_use(&t, &writes);
+	assert_int_equal(krr_tracker_scan(&t, &ram, true, UINT64_MAX, &d), 0);
+	ram.map[(FIRST + 9) * KRR_BLOCK]++;
+	quiet_begin();
+	assert_int_equal(krr_tracker_scan(&t, &ram, true, UINT64_MAX, &d), -EIO);
+	quiet_end();
+	krr_delta_free(&d);
+	krr_tracker_free(&t);
+}
+
+/* A tracker whose kernel does not answer any more looks at all. */
+static void the_writer_dies(void **state)
+{
+	struct krr_tracker t;
+	struct krr_delta d = { 0 };
+
+	(void)state;
+	if (!one_offered())
+		return;
+	assert_int_equal(krr_tracker_init(&t, &ram), 0);
+	krr_tracker_use(&t, &writes);
+	assert_int_equal(krr_tracker_scan(&t, &ram, true, UINT64_MAX, &d), 0);
+	krr_delta_free(&d);
+	make_it(BY_STORE, FIRST + 3, 3);
+	kill(writer, SIGKILL);
+	waitpid(writer, NULL, 0);
+	quiet_begin();
+	assert_int_equal(krr_tracker_scan(&t, &ram, true, UINT64_MAX, &d), 0);
+	quiet_end();
+	assert_null(t.writes);
+	assert_true(d.pages >= 1);
+	krr_delta_free(&d);
+	krr_tracker_free(&t);
+}
+
+static void none(void **state)
+{
+	struct krr_tracker t = { 0 };
+
+	(void)state;
+	assert_int_equal(writes.way, KRR_WRITES_HASH);
+	krr_tracker_use(&t, &writes);
+	assert_null(t.writes);
+	assert_int_equal(krr_writes_peek(&writes), 0);
+}
+
+/* --- the reserve ---------------------------------------------------------------------- */
+
+static uint64_t wanted;
+
+static uint64_t wants(void *arg)
+{
+	(void)arg;
+	return __atomic_load_n(&wanted, __ATOMIC_ACQUIRE);
+}
+
+static size_t slabs(struct krr_reserve *r)
+{
+	size_t n;
+
+	pthread_mutex_lock(&r->lock);
+	n = r->slabs;
+	pthread_mutex_unlock(&r->lock);
+	return n;
+}
+
+static void wait_for_slabs(struct krr_reserve *r, size_t n)
+{
+	int tries = 3000;
+
+	while (slabs(r) != n && tries--)
+		krr_sleep_ms(10);
+	assert_int_equal(slabs(r), n);
+}
+
+static void reserve(void **state)
+{
+	struct krr_reserve r;
+	void *slab[3];
+	int i;
+
+	(void)state;
+	wanted = 2 * KRR_SLAB_BYTES + 1;
+	assert_int_equal(krr_reserve_start(&r, wants, NULL), 0);
+	wait_for_slabs(&r, 3);
+	for (i = 0; i < 3; i++) {
+		slab[i] = krr_reserve_take(&r);
+		assert_non_null(slab[i]);
+	}
+	/* they are missed, and too many when they come back */
+	wait_for_slabs(&r, 3);
+	for (i = 0; i < 3; i++)
+		krr_reserve_put(&r, slab[i]);
+	assert_int_equal(slabs(&r), 6);
+	__atomic_store_n(&wanted, 0, __ATOMIC_RELEASE);
+	wait_for_slabs(&r, 0);
+	slab[0] = krr_reserve_take(&r);
+	assert_non_null(slab[0]);
+	krr_reserve_put(&r, slab[0]);
+	krr_reserve_end(&r);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(scan_marks, begin_scan, end),
+		cmocka_unit_test_setup_teardown(scan_finds_all, begin_scan, end),
+		cmocka_unit_test_setup_teardown(soft_marks, begin_soft, end),
+		cmocka_unit_test_setup_teardown(soft_finds_all, begin_soft, end),
+		cmocka_unit_test_setup_teardown(a_new_tracker, begin_scan, end),
+		cmocka_unit_test_setup_teardown(the_check_can_fail, begin_scan, end),
+		cmocka_unit_test_setup_teardown(the_writer_dies, begin_scan, end),
+		cmocka_unit_test_setup_teardown(none, begin_hash, end),
+		cmocka_unit_test(reserve),
+	};
+
+	if (argc == 2)
+		return be_writer(argv[1]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
