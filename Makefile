@@ -7,6 +7,7 @@
 O		?= build
 V		?=
 SOAK_ARGS	?= --smp 2 --count 20
+KVM_SOAK_ARGS	?= --smp 2 --count 20
 FLIGHT_ARGS	?= --smp 2 --mem 1G --seconds 600
 BENCH_ARGS	?= --smp 1,2,4
 
@@ -31,7 +32,7 @@ export O V
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-.PHONY: help all tools setup demo check check-full check-kvm check-kvm-short soak soak-flight selftests bench bench-quick bench-docs \
+.PHONY: help all tools setup demo check check-full check-kvm check-kvm-short soak-kvm soak soak-flight selftests bench bench-quick bench-docs \
 	unit clean FORCE
 
 all: tools
@@ -56,6 +57,7 @@ help:
 	@echo '  make check-full   check, the debug kernel, selftests, longer soaks, fuzzing, CONFIG_KRR=n'
 	@echo '  make check-kvm    record under KVM, in an emulated machine where there is none; 40 minutes'
 	@echo '  make check-kvm-short  some of it, as make check does'
+	@echo '  make soak-kvm     random loads under KVM, KVM_SOAK_ARGS="$(KVM_SOAK_ARGS)"'
 	@echo '  make selftests    the selftests of the kernel itself, recorded and replayed'
 	@echo '  make soak         random loads, SOAK_ARGS="$(SOAK_ARGS)"'
 	@echo '  make soak-flight  the flight recorder under load, FLIGHT_ARGS="$(FLIGHT_ARGS)"'
@@ -122,6 +124,9 @@ do-check-kvm: tools $(TEST_KERNEL) guest guest-debian kvm-rig
 
 do-check-kvm-short: tools $(TEST_KERNEL) guest kvm-rig
 	$(Q)prove --timer tests/kvm.t && cat $(O)/kvm-rig/table-short
+
+soak-kvm: tools $(TEST_KERNEL) guest kvm-rig
+	$(Q)tests/kvm-rig/soak $(KVM_SOAK_ARGS)
 
 soak: tools $(TEST_KERNEL) guest
 	$(Q)tests/soak $(SOAK_ARGS)
