@@ -110,8 +110,13 @@ TEST_KERNEL := $(if $(KRR_KERNEL),,kernel)
 # what says soonest that something is wrong
 QUICK_TESTS := tests/layers.t tests/docs.t tests/kernel-build.t tests/guest.t
 
+# Two at a time: the rig, which has one thread, and the programs of tests/record, one after
+# another, beside all others, one after another.
+CHECK_RULES := --rules='seq={tests/kvm.t,tests/record/*.t}' --rules='seq=tests/*.t'
+
 do-check: check-patches tools $(TEST_KERNEL) kernel-bugs guest guest-debian kvm-rig unit
-	$(Q)prove --timer $(QUICK_TESTS) $(filter-out $(QUICK_TESTS),$(wildcard tests/*.t tests/record/*.t))
+	$(Q)prove --timer -j2 $(CHECK_RULES) $(QUICK_TESTS) \
+		$(filter-out $(QUICK_TESTS),$(wildcard tests/*.t tests/record/*.t))
 
 do-demo: tools $(TEST_KERNEL) kernel-bugs guest-debian
 	$(Q)tests/demo.sh

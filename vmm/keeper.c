@@ -24,6 +24,8 @@
 #define NS_PER_MS	1000000ull
 #define LEAST_EPOCH_MS	2000u
 #define MOST_EPOCH_MS	30000u
+#define ROUNDS_AHEAD	4
+#define FEW_PAGES	1024u	/* that a round has copied: not worth another one */
 #define TAIL_MS		1000u	/* kept after what there is to be seen */
 #define STATUS_MS	500u
 #define PAUSES		256	/* the last ones are remembered */
@@ -442,6 +444,31 @@ uint32_t krr_keeper_next(const struct krr_keeper *k)
 int krr_keeper_scan(struct krr_keeper *k, bool paused, uint64_t most)
 {
 	return krr_tracker_scan(&k->f.tracker, k->ram, paused, most, &k->delta);
+}
+
+/**
+ * krr_keeper_scan_ahead() - a border comes: find what changed while the guest runs
+ * @k: keeper
+ *
+ * In rounds, each of which has to copy only what was written during the one before, until
+ * that is little.  Does nothing if all pages would have to be hashed at the border anyway.
+ *
+ * Return: 0 or -errno, and then what changed is not known any more.
+ */
+int krr_keeper_scan_ahead(struct krr_keeper *k)
+{
+	uint64_t before;
+	int err, i;
+
+	for (i = 0; i < ROUNDS_AHEAD && !krr_keeper_hashes(k); i++) {
+		before = k->delta.pages;
+		err = krr_keeper_scan(k, false, UINT64_MAX);
+		if (err)
+			return err;
+		if (k->delta.pages - before < FEW_PAGES)
+			break;
+	}
+	return 0;
 }
 
 /** krr_keeper_hash() - from now on look at all pages to find what changed */

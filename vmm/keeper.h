@@ -27,6 +27,7 @@ void krr_keeper_ask(struct krr_keeper *k, const char *label, const char *why, ui
 uint32_t krr_keeper_wants(struct krr_keeper *k, uint64_t raw_bytes);
 uint32_t krr_keeper_next(const struct krr_keeper *k);
 int krr_keeper_scan(struct krr_keeper *k, bool paused, uint64_t most);
+int krr_keeper_scan_ahead(struct krr_keeper *k);
 void krr_keeper_hash(struct krr_keeper *k);
 bool krr_keeper_hashes(const struct krr_keeper *k);
 int krr_keeper_epoch(struct krr_keeper *k, uint64_t offset, off_t console, uint64_t pause_ms);

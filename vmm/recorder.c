@@ -552,11 +552,8 @@ static void look_for_hang(struct krr_recorder *r)
 /* A border comes: most of what has changed is copied before it, while the guest runs. */
 static int copy_ahead(struct krr_recorder *r)
 {
-	int err;
+	int err = krr_keeper_scan_ahead(r->keeper);
 
-	if (krr_keeper_hashes(r->keeper))
-		return 0;
-	err = krr_keeper_scan(r->keeper, false, UINT64_MAX);
 	if (err)
 		krr_err("cannot copy the pages that changed: %s; the flight recorder ends",
 			strerror(-err));

@@ -23,6 +23,7 @@
 
 #define SHM "/dev/shm"
 #define VM_JSON 1		/* "krr_vm" of vm.json: a directory that krr may clear up */
+#define SOCKETS_MS 120000u
 #define LOCK_TRIES 50		/* of 2 ms: somebody who clears up holds it for a moment */
 
 static void set_paths(struct krr_vm *vm, const char *name)
@@ -205,13 +206,23 @@ static void child(const struct krr_vm *vm, const struct krr_argv *argv, pid_t ow
 	_exit(127);
 }
 
+/* On a busy host QEMU may take long to make them.  One that has ended never will. */
+static void vm_wait_for_sockets(struct krr_vm *vm)
+{
+	uint64_t deadline = krr_now_ns() + SOCKETS_MS * 1000000ull;
+
+	while (access(vm->qmp, F_OK) < 0 && krr_vm_running(vm) && krr_now_ns() < deadline)
+		krr_sleep_ms(5);
+}
+
 /**
  * krr_vm_spawn() - start QEMU
  * @vm: made by krr_vm_create(), not running
  * @m: machine
  * @io: its "replay", "port" and "gdb" are the caller's, the rest is set here
  *
- * QEMU gets SIGKILL when the thread that called this ends.
+ * Waits until QEMU has made its sockets or has ended.  It gets SIGKILL when the thread that
+ * called this ends.
  *
  * Return: 0 or -errno; that the process was started says nothing on QEMU's success.
  */
@@ -248,7 +259,10 @@ int krr_vm_spawn(struct krr_vm *vm, const struct krr_machine *m, struct krr_mach
 		return err;
 	}
 	vm->pid = pid;
-	return write_json(vm, m->mem);
+	err = write_json(vm, m->mem);
+	if (!err)
+		vm_wait_for_sockets(vm);
+	return err;
 }
 
 /**

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <linux/userfaultfd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 
 #include "lib/util.h"
 #include "vmm/writes.h"
@@ -162,29 +164,71 @@ static bool soft_works(void)
 	return word & SOFT_DIRTY;
 }
 
-/* Sum of what counts reclaim of pages of this kind, and huge pages put together. */
-static uint64_t lost_count(void)
+/*
+ * Counters of the host that move when QEMU may lose pages of RAM from its page table: by
+ * reclaim of pages of this kind, or when khugepaged puts pages together.
+ */
+static const struct {
+	const char *name;
+	enum krr_writes_loss when;
+} counters[] = {
+	{ "\npgscan_anon ", KRR_LOSS_ANY },	/* tmpfs counts as anonymous */
+	{ "\npgscan_file ", KRR_LOSS_FILE },
+	{ "\nthp_collapse_alloc ", KRR_LOSS_HUGE },
+	{ "\nthp_file_alloc ", KRR_LOSS_HUGE },
+};
+
+/* Their sum; one that is missing makes it another one each time. */
+static uint64_t lost_count(const struct krr_writes *w)
 {
-	static const char *const names[] = {
-		"pgscan_anon ", "pgscan_kswapd ", "pgscan_direct ", "thp_collapse_alloc ",
-		"thp_file_alloc ",
-	};
 	__free_ptr char *text = krr_read_file_at(AT_FDCWD, "/proc/vmstat", 65536);
 	uint64_t sum = 0;
 	unsigned int i;
 	char *line;
 
-	for (i = 0; text && i < ARRAY_SIZE(names); i++) {
-		line = strstr(text, names[i]);
-		if (line)
-			sum += strtoull(line + strlen(names[i]), NULL, 10);
+	for (i = 0; i < ARRAY_SIZE(counters); i++) {
+		if (!(w->loss & counters[i].when))
+			continue;
+		line = text ? strstr(text, counters[i].name) : NULL;
+		if (!line)
+			return krr_now_ns();
+		sum += strtoull(line + strlen(counters[i].name), NULL, 10);
 	}
 	return sum;
 }
 
+/* Does khugepaged look at the mapping at @va of a process? */
+static bool is_huge_eligible(pid_t pid, uint64_t va)
+{
+	__free_ptr char *path = krr_strf("/proc/%d/smaps", (int)pid);
+	__close_file FILE *f = fopen(path, "re");
+	bool here = false;
+	uint64_t from;
+	char line[512], c;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%" SCNx64 "-%*x %c", &from, &c) == 2)
+			here = from == va;
+		else if (here && !strncmp(line, "THPeligible:", 12))
+			return atoi(line + 12);
+	}
+	return true;
+}
+
+static void find_losses(struct krr_writes *w, pid_t pid, int ram)
+{
+	struct statfs fs;
+
+	w->loss = KRR_LOSS_ANY;
+	if (fstatfs(ram, &fs) < 0 || fs.f_type != TMPFS_MAGIC)
+		w->loss |= KRR_LOSS_FILE;
+	if (is_huge_eligible(pid, w->piece[0].va))
+		w->loss |= KRR_LOSS_HUGE;
+}
+
 static int soft_clear(struct krr_writes *w)
 {
-	w->lost = lost_count();
+	w->lost = lost_count(w);
 	return pwrite(w->clear_refs, CLEAR_SOFT, 1, 0) == 1 ? 0 : -errno;
 }
 
@@ -227,7 +271,7 @@ static int soft_take(struct krr_writes *w, bool paused)
 	uint64_t written = 0;
 	int err;
 
-	if (lost_count() != w->lost)
+	if (lost_count(w) != w->lost)
 		mark(w, 0, w->pages);
 	err = soft_read(w, true, &written);
 	return !err && paused ? soft_clear(w) : err;
@@ -304,6 +348,8 @@ int krr_writes_open(struct krr_writes *w, pid_t pid, int uffd, const struct krr_
 	}
 	if (!find_pieces(w, pid, ram))
 		w->way = choose(w);
+	if (w->way == KRR_WRITES_SOFT)
+		find_losses(w, pid, ram->fd);
 	return 0;
 }
 

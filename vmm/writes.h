@@ -30,6 +30,13 @@
 
 #include "vmm/ram.h"
 
+/* How QEMU may lose a page from its page table, and with it the bit of "soft". */
+enum krr_writes_loss {
+	KRR_LOSS_ANY	= 1,	/* reclaim of anonymous memory and tmpfs */
+	KRR_LOSS_FILE	= 2,	/* reclaim of files: RAM is not in a tmpfs */
+	KRR_LOSS_HUGE	= 4,	/* huge pages that are put together */
+};
+
 enum krr_writes_way { KRR_WRITES_HASH, KRR_WRITES_SOFT, KRR_WRITES_SCAN };
 
 #define KRR_WRITES_PIECES 8
@@ -45,7 +52,8 @@ struct krr_writes {
 	uint64_t hdr_page, hdr_pages;	/* krrctl writes these itself */
 	uint64_t pages;
 	uint64_t *bit;			/* result of krr_writes_take(), one a page */
-	uint64_t lost;			/* of the host's counters, when they were */
+	unsigned int loss;		/* enum krr_writes_loss */
+	uint64_t lost;			/* sum of the host's counters, when bits were cleared */
 };
 
 int krr_writes_open(struct krr_writes *w, pid_t pid, int uffd, const struct krr_ram *ram);

@@ -248,6 +248,20 @@ static void soft_marks(void **state)
 	marks(KRR_WRITES_SOFT);
 }
 
+/* A page may have lost its bit: all of them count, once. */
+static void soft_after_a_loss(void **state)
+{
+	(void)state;
+	if (!offered(KRR_WRITES_SOFT))
+		return;
+	assert_int_equal(krr_writes_begin(&writes), 0);
+	writes.lost--;
+	assert_int_equal(krr_writes_take(&writes, true), 0);
+	assert_true(written(0) && written(FIRST) && written(PAGES - 1));
+	assert_int_equal(krr_writes_take(&writes, true), 0);
+	assert_written(NULL, 0);
+}
+
 static void write_some(struct dice *d)
 {
 	uint64_t n = roll(d) % 300;
@@ -446,6 +460,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(scan_finds_all, begin_scan, end),
 		cmocka_unit_test_setup_teardown(soft_marks, begin_soft, end),
 		cmocka_unit_test_setup_teardown(soft_finds_all, begin_soft, end),
+		cmocka_unit_test_setup_teardown(soft_after_a_loss, begin_soft, end),
 		cmocka_unit_test_setup_teardown(a_new_tracker, begin_scan, end),
 		cmocka_unit_test_setup_teardown(the_check_can_fail, begin_scan, end),
 		cmocka_unit_test_setup_teardown(the_writer_dies, begin_scan, end),

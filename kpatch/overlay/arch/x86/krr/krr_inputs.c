@@ -18,6 +18,7 @@
 #include <linux/sched/task.h>
 #include <linux/smp.h>
 #include <linux/sysfs.h>
+#include <asm/apic.h>
 #include <asm/apicdef.h>
 #include <asm/fixmap.h>
 #include <asm/msr.h>
@@ -111,11 +112,13 @@ static int get_ins(char *buf, const struct kernel_param *kp)
 	return show(buf, 0, kp, count[0] | count[1] << 8);
 }
 
-/* What is left until the next interrupt of the local APIC's timer. */
+/* What is left until the next interrupt of the local APIC's timer; x2APIC has no memory. */
 static int get_fromio(char *buf, const struct kernel_param *kp)
 {
 	u32 left;
 
+	if (x2apic_enabled())
+		return -ENODEV;
 	memcpy_fromio(&left, (const void __iomem *)(APIC_BASE + APIC_TMCCT), sizeof(left));
 	return show(buf, 0, kp, left);
 }
