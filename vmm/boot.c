@@ -12,14 +12,14 @@
 #define END_MS		2000u
 
 /* KVM may open and still not run the guest's kernel: then QEMU stops it for good. */
-static bool boot_is_broken(const struct krr_vm *vm)
+static bool boot_is_broken(const struct krr_vm *vm, bool kvm)
 {
-	__free_ptr char *status = krr_vm_status(vm);
+	__free_ptr char *status = kvm ? krr_vm_status(vm) : NULL;
 
 	return status && !strcmp(status, "internal-error");
 }
 
-static int wait_for_guest(struct krr_vm *vm, uint64_t timeout_s,
+static int wait_for_guest(struct krr_vm *vm, uint64_t timeout_s, bool kvm,
 			  const volatile sig_atomic_t *cancel, struct krr_link **link)
 {
 	uint64_t deadline = krr_now_ns() + timeout_s * 1000000000ull;
@@ -34,7 +34,7 @@ static int wait_for_guest(struct krr_vm *vm, uint64_t timeout_s,
 			return err;
 		if (*cancel)
 			return -EINTR;
-		if (boot_is_broken(vm))
+		if (boot_is_broken(vm, kvm))
 			return -ENODEV;
 	} while (krr_now_ns() < deadline);
 	return -ETIMEDOUT;
@@ -49,9 +49,8 @@ static void wait_for_end(struct krr_vm *vm)
 		krr_sleep_ms(10);
 }
 
-static void explain(struct krr_vm *vm, const struct krr_machine *m, int err)
+static void explain(struct krr_vm *vm, uint64_t timeout_s, bool kvm, int err)
 {
-	bool kvm = !strcmp(m->accel, "kvm");
 	__free_ptr char *how = NULL;
 
 	if (err == -EPIPE)
@@ -60,12 +59,11 @@ static void explain(struct krr_vm *vm, const struct krr_machine *m, int err)
 		how = krr_vm_end_text(vm);
 		krr_err("QEMU ended before the guest was up, %s", how);
 	} else if (err == -ENODEV) {
-		krr_err("expected a guest that runs under %s, found that QEMU stopped it for an "
-			"internal error%s", m->accel,
-			kvm ? ": this host's KVM cannot run this kernel; try --accel tcg" : "");
+		krr_err("expected a guest that runs under kvm, found that QEMU stopped it for an "
+			"internal error: this host's KVM cannot run this kernel; try --accel tcg");
 	} else if (err == -ETIMEDOUT) {
 		krr_err("krrd in the guest did not answer within %" PRIu64
-			" s: is it in the guest image, and started?%s", m->boot_s,
+			" s: is it in the guest image, and started?%s", timeout_s,
 			kvm ? " Does KVM work here? krrctl doctor tells" : "");
 	} else {
 		krr_err("cannot reach the guest: %s", strerror(-err));
@@ -88,6 +86,7 @@ int krr_vm_boot(const char *name, const struct krr_machine *m, const volatile si
 		struct krr_vm *vm, struct krr_recorder **recorder, struct krr_link **link)
 {
 	struct krr_machine_io io = { 0 };
+	bool kvm = !strcmp(m->accel, "kvm");
 	int err;
 
 	err = krr_vm_create(name, m->mem, vm);
@@ -103,8 +102,8 @@ int krr_vm_boot(const char *name, const struct krr_machine *m, const volatile si
 		krr_vm_explain(vm);
 		return err;
 	}
-	err = wait_for_guest(vm, m->boot_s, cancel, link);
+	err = wait_for_guest(vm, m->boot_s, kvm, cancel, link);
 	if (err && err != -EINTR)
-		explain(vm, m, err);
+		explain(vm, m->boot_s, kvm, err);
 	return err == -EPIPE ? -EIO : err;
 }

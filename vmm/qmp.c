@@ -226,6 +226,26 @@ int krr_qmp_hmp(struct krr_qmp *q, const char *line, char **text)
 	return err;
 }
 
+/**
+ * krr_qmp_status() - what QEMU says of its VM: "running", "paused", "internal-error" and so on
+ * @q: client
+ *
+ * Return: freed by free(); NULL when QEMU does not say.
+ */
+char *krr_qmp_status(struct krr_qmp *q)
+{
+	const char *status;
+	json_t *r = NULL;
+	char *copy;
+
+	if (krr_qmp_call(q, "query-status", NULL, &r))
+		return NULL;
+	status = json_string_value(json_object_get(r, "status"));
+	copy = status ? krr_strf("%s", status) : NULL;
+	json_decref(r);
+	return copy;
+}
+
 /** krr_qmp_close() - hang up; QEMU goes on */
 void krr_qmp_close(struct krr_qmp *q)
 {

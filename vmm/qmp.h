@@ -11,6 +11,7 @@ int krr_qmp_connect(const char *path, unsigned int timeout_ms, struct krr_qmp **
 int krr_qmp_call(struct krr_qmp *q, const char *command, json_t *args, json_t **result);
 int krr_qmp_send_fd(struct krr_qmp *q, const char *name, int fd);
 int krr_qmp_hmp(struct krr_qmp *q, const char *line, char **text);
+char *krr_qmp_status(struct krr_qmp *q);
 void krr_qmp_close(struct krr_qmp *q);
 
 #endif /* KRR_VMM_QMP_H */

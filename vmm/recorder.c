@@ -606,7 +606,8 @@ static bool is_to_go_on(const struct krr_recorder *r)
 	if (!r->keeper)
 		return r->ruled && reason == KRR_STOP_REQUEST;
 	return (reason == KRR_STOP_NONE || reason == KRR_STOP_OVERRUN ||
-		reason == KRR_STOP_UNSUPPORTED || reason == KRR_STOP_NMI) && ms_since(r->begun_ns) >= LEAST_FLIGHT_MS;
+		reason == KRR_STOP_UNSUPPORTED || reason == KRR_STOP_NMI) &&
+	       ms_since(r->begun_ns) >= LEAST_FLIGHT_MS;
 }
 
 static void say_go_on(struct krr_recorder *r)

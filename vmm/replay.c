@@ -295,20 +295,14 @@ static int feed(struct krr_replay *rp)
 /* A KVM that cannot go on has QEMU stop the guest; nothing else would tell. */
 static bool is_broken(struct krr_replay *rp, uint64_t now)
 {
-	const char *status;
-	json_t *r = NULL;
-	bool broken;
+	__free_ptr char *status = NULL;
 
 	if (strcmp(rp->machine.accel, "kvm") || now - rp->last_change_ns < ASK_NS ||
 	    now - rp->asked_ns < ASK_NS)
 		return false;
 	rp->asked_ns = now;
-	if (krr_qmp_call(rp->qmp, "query-status", NULL, &r))
-		return false;
-	status = json_string_value(json_object_get(r, "status"));
-	broken = status && !strcmp(status, "internal-error");
-	json_decref(r);
-	return broken;
+	status = krr_qmp_status(rp->qmp);
+	return status && !strcmp(status, "internal-error");
 }
 
 static enum krr_replay_state state_of(struct krr_replay *rp)

@@ -106,8 +106,8 @@ static int write_json(const struct krr_vm *vm, uint64_t mem)
 {
 	__free_ptr char *path = krr_strf("%s/vm.json", vm->dir);
 	json_t *root = json_pack("{s:i,s:s,s:s,s:I,s:I,s:i}", "krr_vm", VM_JSON,
-				 "name", vm->name, "ram", vm->ram, "mem", (json_int_t)mem, "owner", (json_int_t)getpid(),
-				 "qemu", (int)vm->pid);
+				 "name", vm->name, "ram", vm->ram, "mem", (json_int_t)mem,
+				 "owner", (json_int_t)getpid(), "qemu", (int)vm->pid);
 	int err = json_dump_file(root, path, JSON_INDENT(2)) < 0 ? -EIO : 0;
 
 	json_decref(root);
@@ -396,7 +396,7 @@ int krr_vm_open(const char *name, struct krr_vm *vm)
 }
 
 /**
- * krr_vm_status() - what QEMU says of a VM: "running", "paused", "internal-error" and so on
+ * krr_vm_status() - krr_qmp_status() of a VM, by a connection of its own
  * @vm: open, or running
  *
  * Return: freed by free(); NULL when QEMU does not say, or another client has its QMP.
@@ -404,16 +404,12 @@ int krr_vm_open(const char *name, struct krr_vm *vm)
 char *krr_vm_status(const struct krr_vm *vm)
 {
 	struct krr_qmp *qmp = NULL;
-	const char *status = NULL;
-	json_t *r = NULL;
-	char *copy;
+	char *status = NULL;
 
-	if (!krr_qmp_connect(vm->qmp, 1000, &qmp) && !krr_qmp_call(qmp, "query-status", NULL, &r))
-		status = json_string_value(json_object_get(r, "status"));
-	copy = status ? krr_strf("%s", status) : NULL;
-	json_decref(r);
+	if (!krr_qmp_connect(vm->qmp, 1000, &qmp))
+		status = krr_qmp_status(qmp);
 	krr_qmp_close(qmp);
-	return copy;
+	return status;
 }
 
 /** krr_vm_free() - free the strings */
