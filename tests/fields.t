@@ -153,7 +153,6 @@ PATH=$PATH:/usr/sbin:/sbin
 truncate -s 64M "$work/ext4.img"
 mke2fs -q -F -t ext4 "$work/ext4.img"
 vm=krr-fields-$$
-[ -n "${XDG_RUNTIME_DIR:-}" ] && run=$XDG_RUNTIME_DIR/krr || run=/run/krr
 
 # modules of another kernel cannot be loaded
 modules=${KRR_MODULES:-$O/kernel/modules}
@@ -167,19 +166,8 @@ act() {	# GROUP...: what the guest does, whose facts are kept
 
 # Writes to the disk become this slow.
 throttle() {	# WRITES-PER-SECOND
-	perl -MIO::Socket::UNIX -e '
-		my ($path, $rate) = @ARGV;
-		my $s = IO::Socket::UNIX->new(Peer => $path) or die "$path: $!";
-		my $limits = join(",", map { "\"$_\":0" } qw(bps bps_rd bps_wr iops iops_rd));
-		<$s>;
-		foreach my $say ("\"qmp_capabilities\"", "\"block_set_io_throttle\",\"arguments\":" .
-				 "{\"device\":\"disk1\",$limits,\"iops_wr\":$rate}") {
-			print $s "{\"execute\":$say}\n";
-			while (my $answer = <$s>) {
-				die $answer if $answer =~ /"error"/;
-				last if $answer =~ /"return"/;
-			}
-		}' "$run/$vm/qmp.sock" "$1" >&2
+	"$top/tests/qmp" "$runtime/$vm/qmp.sock" block_set_io_throttle "{\"device\": \"disk1\",
+		\"bps\": 0, \"bps_rd\": 0, \"bps_wr\": 0, \"iops\": 0, \"iops_rd\": 0, \"iops_wr\": $1}" >&2
 }
 
 ok "a VM starts" "$krrctl" vm start "$vm" --accel "$accel" --smp 2 --disk "$work/ext4.img" \

@@ -7,7 +7,6 @@
 plan 88
 
 crash=/sys/kernel/debug/provoke-crash/DIRECT
-runtime=${XDG_RUNTIME_DIR:-/run}/krr
 
 start_vm() {	# SMP [OPTIONS...]
 	vm=krr-flight-$1-$done_-$$

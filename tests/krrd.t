@@ -47,7 +47,6 @@ says "krrd does not talk to user 1000" "and is told by krrd"
 "$krrctl" vm exec "$vm" -- pidof krrd >"$work/pids"
 guest "clients that mean no good" '/tests/clients 10x'
 says "clients: ok" "do no harm"
-[ -n "${XDG_RUNTIME_DIR:-}" ] && run=$XDG_RUNTIME_DIR/krr || run=/run/krr
 for port in control port; do
 	perl -MIO::Socket::UNIX -e '
 		my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die "$ARGV[0]: $!";
@@ -57,7 +56,7 @@ for port in control port; do
 			$s->syswrite(join("", map { chr(int(rand(256))) } 1 .. $len));
 			# a header that promises more than comes
 			$s->syswrite(pack("VVV", 0x3152524b, 9, 65536) . "crc?" . "KRR1" x 100);
-		}' "$run/$vm/$port.sock" >&2
+		}' "$runtime/$vm/$port.sock" >&2
 	point $? "noise on the host side of $port.sock"
 done
 ok "requests are served" "$krrctl" --vm "$vm" status

@@ -34,6 +34,9 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/krr-test.XXXXXX")
 export KRR_STORE="$work/store"
 # the small guest, also where a Debian image is at hand
 export KRR_INITRD="${KRR_INITRD:-$O/guest/initramfs.cpio.gz}"
+# where VMs have their files
+# shellcheck disable=SC2034
+runtime=${XDG_RUNTIME_DIR:-/run}/krr
 planned=0 done_=0 failed=0 last=/dev/null
 # how long one command may take, in seconds; exit status 124 says that it did
 limit=${KRR_TEST_TIMEOUT:-300}

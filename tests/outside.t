@@ -6,7 +6,6 @@
 plan 17
 
 vm=krr-outside-$$
-[ -n "${XDG_RUNTIME_DIR:-}" ] && run=$XDG_RUNTIME_DIR/krr || run=/run/krr
 
 is_sealed() {
 	[ -f "$KRR_STORE/$1/manifest.json" ]
@@ -15,7 +14,7 @@ is_sealed() {
 ok "a VM" "$krrctl" vm start $vm --accel "$accel" --smp 2 || skip_rest "no VM"
 ok "is recorded" "$krrctl" record $vm first
 ok "under load" "$krrctl" vm exec $vm -- /tests/pipe 0.5
-ok "an NMI is sent" "$top/tests/qmp" "$run/$vm/qmp.sock" inject-nmi
+ok "an NMI is sent" "$top/tests/qmp" "$runtime/$vm/qmp.sock" inject-nmi
 wait_for 30 is_sealed first
 ok "the recording is there" test -f "$KRR_STORE/first/manifest.json"
 ok "and tells" "$krrctl" info first
@@ -23,13 +22,13 @@ says "nmi" "why it ended"
 ok "it replays up to there" "$krrctl" replay first
 
 ok "the VM runs on, and is recorded again" "$krrctl" record $vm second
-ok "it is paused" "$top/tests/qmp" "$run/$vm/qmp.sock" stop
+ok "it is paused" "$top/tests/qmp" "$runtime/$vm/qmp.sock" stop
 exits 3 "no command runs in it" "$krrctl" vm exec $vm -- true
 says "is paused: expected one that runs" "which is said"
 exits 3 "its recording cannot be ended" "$krrctl" stop $vm
 says "is paused: expected one that runs" "which is said"
 sleep 12	# longer than the guest waits for its host
-ok "it is resumed" "$top/tests/qmp" "$run/$vm/qmp.sock" cont
+ok "it is resumed" "$top/tests/qmp" "$runtime/$vm/qmp.sock" cont
 "$krrctl" vm exec $vm -- /tests/pipe 0.2 >/dev/null 2>&1
 ok "the recording is ended" "$krrctl" stop $vm
 ok "and is whole" "$krrctl" verify second
