@@ -67,12 +67,30 @@ static int migration_status(struct krr_qmp *q)
 	return err;
 }
 
+/*
+ * QEMU reports a migration as completed a moment before it leaves the run state
+ * "finish-migrate", in which it refuses "cont".
+ */
+static int migration_final(struct krr_qmp *q)
+{
+	__free_ptr char *status = krr_qmp_status(q);
+
+	if (!status)
+		return -EIO;
+	return strcmp(status, "finish-migrate") ? 0 : -EAGAIN;
+}
+
 static int wait_migration(struct krr_qmp *q)
 {
 	uint64_t deadline = krr_now_ns() + WAIT_MS * 1000000ull;
 	int err;
 
-	while ((err = migration_status(q)) == -EAGAIN) {
+	for (;;) {
+		err = migration_status(q);
+		if (!err)
+			err = migration_final(q);
+		if (err != -EAGAIN)
+			return err;
 		if (krr_now_ns() > deadline) {
 			krr_err("QEMU's migration of the device state took more than %u s",
 				WAIT_MS / 1000);
@@ -80,7 +98,6 @@ static int wait_migration(struct krr_qmp *q)
 		}
 		krr_sleep_ms(1);
 	}
-	return err;
 }
 
 /**

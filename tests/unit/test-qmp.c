@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* QMP: answers in pieces, events in between, refusals, nonsense, the end. */
+/*
+ * QMP: answers in pieces, events in between, refusals, nonsense, the end; and what is made
+ * of a series of answers.
+ */
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -8,6 +11,7 @@
 #include "unit.h"
 #include "vmm/cpu.h"
 #include "vmm/qmp.h"
+#include "vmm/snapshot.h"
 
 #define GREETING "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n{\"return\": {}}\r\n"
 
@@ -143,6 +147,48 @@ static void missing_features(void **state)
 	quiet_end();
 }
 
+#define ACTIVE		"{\"return\": {\"status\": \"active\"}}\n"
+#define COMPLETED	"{\"return\": {\"status\": \"completed\"}}\n"
+#define FAILED		"{\"return\": {\"status\": \"failed\", \"error-desc\": \"disk full\"}}\n"
+#define FINISHING	"{\"return\": {\"status\": \"finish-migrate\"}}\n"
+#define FINAL		"{\"return\": {\"status\": \"postmigrate\"}}\n"
+#define LAST		"{\"return\": {\"last\": 1}}\n"
+
+/* Is LAST the answer to what follows krr_snapshot_wait()? */
+static bool snapshot_waits(const char *answers, int *err)
+{
+	__free_ptr char *text = krr_strf("%s%s", GREETING, answers);
+	struct krr_qmp *q;
+	json_t *r = NULL;
+	struct peer p;
+	bool last;
+
+	assert_int_equal(begin(&p, text, &q), 0);
+	*err = krr_snapshot_wait(q);
+	last = !krr_qmp_call(q, "cont", NULL, &r) && json_object_get(r, "last");
+	json_decref(r);
+	end(&p, q);
+	return last;
+}
+
+/* QEMU refuses "cont" in the run state "finish-migrate", which outlasts "completed". */
+static void snapshot(void **state)
+{
+	int err;
+
+	(void)state;
+	assert_true(snapshot_waits(ACTIVE COMPLETED FINAL LAST, &err));
+	assert_int_equal(err, 0);
+	assert_true(snapshot_waits(COMPLETED FINISHING COMPLETED FINISHING COMPLETED FINAL LAST, &err));
+	assert_int_equal(err, 0);
+	quiet_begin();
+	assert_true(snapshot_waits(ACTIVE FAILED LAST, &err));
+	assert_int_equal(err, -EIO);
+	assert_false(snapshot_waits(COMPLETED, &err));	/* QEMU has hung up */
+	assert_int_equal(err, -EIO);
+	quiet_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -150,6 +196,7 @@ int main(void)
 		cmocka_unit_test(refusal),
 		cmocka_unit_test(nonsense),
 		cmocka_unit_test(missing_features),
+		cmocka_unit_test(snapshot),
 	};
 
 	return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
