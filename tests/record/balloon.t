@@ -4,6 +4,11 @@
 . "$(dirname "$0")/../lib.sh"
 plan 22
 
+lines() {	# COUNT
+	[ "$(grep -c '^balloon: [0-9]* KiB' "$work/load")" -ge "$1" ]
+}
+
+# The guest prints a line at the beginning, and when each change has come to rest.
 balloon() {	# SMP
 	vm=krr-balloon-$1-$$ rec=balloon-$1
 	ok "a VM with a balloon starts, $1 vCPU" \
@@ -11,9 +16,9 @@ balloon() {	# SMP
 	ok "recording begins" "$krrctl" record "$vm" "$rec"
 	"$krrctl" vm exec "$vm" -- /tests/balloon 1x 2 >"$work/load" 2>&1 &
 	load=$!
-	sleep 1
+	wait_for 60 lines 1
 	ok "it grows" "$krrctl" vm balloon "$vm" 256M
-	sleep 5
+	wait_for 60 lines 2
 	ok "it shrinks" "$krrctl" vm balloon "$vm" 384M
 	wait $load
 	status=$?
