@@ -219,6 +219,7 @@ exec 9>"$cache/lock"
 flock 9
 entry=$cache/kernel-$key
 if entry_good "$entry"; then
+	touch "$entry"	# one that is used is no old one, see store()
 	say CACHED "kernel-$key"
 else
 	[ ! -e "$entry" ] || say BROKEN "cache entry kernel-$key; building it again"
