@@ -46,6 +46,7 @@ _Static_assert(sizeof(struct krr_delta_group) == 16, "file layout");
 struct krr_delta {
 	struct group **group;
 	size_t groups, room;
+	size_t settled;			/* groups whose pages were hashed */
 	uint64_t pages;
 	struct krr_reserve *reserve;	/* where their memory comes from, or NULL */
 };
@@ -66,6 +67,7 @@ int krr_tracker_follow(struct krr_tracker *t, const struct krr_ram *ram, bool pa
 		       uint64_t *changed);
 int krr_tracker_scan(struct krr_tracker *t, const struct krr_ram *ram, bool paused, uint64_t most,
 		     struct krr_delta *d);
+void krr_tracker_settle(struct krr_tracker *t, struct krr_delta *d);
 void krr_tracker_sum(const struct krr_tracker *t, char sum[KRR_SUM_TEXT]);
 void krr_tracker_free(struct krr_tracker *t);
 

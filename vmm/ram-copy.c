@@ -109,6 +109,7 @@ int krr_ram_copy_make(struct krr_ram_copy *c, int dirfd, const char *from, const
 
 	if (out < 0)
 		return -errno;
+	krr_tracker_settle(&c->tracker, &c->changed);
 	err = krr_copy_sparse(in, out, &copy);
 	if (!err)
 		err = krr_delta_put(&c->changed, out);

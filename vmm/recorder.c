@@ -39,7 +39,8 @@
 #define SOON_MS		1	/* the same, where the guest is about to park */
 #define SEARCH_NS	100000000ull
 #define HANG_NS		10000000000ull	/* the kernel runs and logs nothing for so long */
-#define LEAST_RESERVE	(32u << 20)
+#define LEAST_RESERVE	(32ull << 20)
+#define MOST_AT_FIRST	(512ull << 20)	/* of the reserve, when nothing was written yet */
 #define LEAST_FLIGHT_MS	60000u		/* one that failed sooner would fail again */
 
 struct krr_recorder {
@@ -49,7 +50,7 @@ struct krr_recorder {
 	struct krr_qmp *qmp;
 	struct krr_writes writes;	/* to RAM; opened before the first recording */
 	struct krr_reserve reserve;	/* for copies of RAM */
-	bool follows;			/* @writes has begun: for the thread of @reserve */
+	bool reserves, follows;		/* for the thread of @reserve; @writes has begun */
 	pthread_t thread;
 	bool quit;
 	uint64_t next_search;
@@ -90,6 +91,15 @@ static uint64_t ms_since(uint64_t ns)
 	return (krr_now_ns() - ns + 500000) / 1000000;
 }
 
+/* What a guest may write before the reserve can follow: a sixteenth of its RAM, within bounds. */
+static uint64_t first_reserve(const struct krr_recorder *r)
+{
+	uint64_t bytes = r->ram.size / 16;
+
+	return bytes < LEAST_RESERVE ? LEAST_RESERVE :
+	       bytes > MOST_AT_FIRST ? MOST_AT_FIRST : bytes;
+}
+
 /*
  * Memory for the pages that will be copied at the next border or at the end, and some more:
  * a thread of its own keeps it ready.  At most a quarter of what the host has available.
@@ -97,13 +107,14 @@ static uint64_t ms_since(uint64_t ns)
 static uint64_t reserve_wants(void *arg)
 {
 	struct krr_recorder *r = arg;
-	uint64_t pages, most = krr_pages_to_spare() / 2;
+	uint64_t pages = 0, want, most = krr_pages_to_spare() / 2 * KRR_BLOCK;
 
-	if (!__atomic_load_n(&r->follows, __ATOMIC_ACQUIRE))
+	if (!__atomic_load_n(&r->reserves, __ATOMIC_ACQUIRE))
 		return 0;
-	pages = krr_writes_peek(&r->writes);
-	pages += pages / 8;
-	return (pages < most ? pages : most) * KRR_BLOCK + LEAST_RESERVE;
+	if (__atomic_load_n(&r->follows, __ATOMIC_ACQUIRE))
+		pages = krr_writes_peek(&r->writes);
+	want = (pages + pages / 8) * KRR_BLOCK + first_reserve(r);
+	return want < most ? want : most;
 }
 
 static enum krr_writes_way changes_of(const struct krr_recorder *r)
@@ -317,6 +328,8 @@ static int prepare(struct krr_recorder *r)
 
 	memcpy(r->asked, h->name, sizeof(r->asked));
 	r->flight = krr_load(&h->flight);
+	/* it is filled while RAM is copied */
+	__atomic_store_n(&r->reserves, true, __ATOMIC_RELEASE);
 	name = name_of(r);
 	err = krr_recording_create(name, &r->rec);
 	if (err)
@@ -398,6 +411,7 @@ static void publish(struct krr_recorder *r, int err, const char *name)
 static void forget(struct krr_recorder *r)
 {
 	__atomic_store_n(&r->follows, false, __ATOMIC_RELEASE);
+	__atomic_store_n(&r->reserves, false, __ATOMIC_RELEASE);
 	krr_ram_copy_free(&r->copy);
 	krr_keeper_free(r->keeper);
 	r->keeper = NULL;

@@ -183,7 +183,7 @@ static bool written(uint32_t page)
 	return writes.bit[page / 64] >> (page & 63) & 1;
 }
 
-/* Only these, but for the header, which always counts. */
+/* Only these, but for the header, which always counts; and they have been dealt with then. */
 static void assert_written(const uint32_t *page, unsigned int n)
 {
 	uint32_t i;
@@ -198,6 +198,7 @@ static void assert_written(const uint32_t *page, unsigned int n)
 			print_message("# page %u\n", i);
 		assert_int_equal(written(i), expected);
 	}
+	krr_writes_done(&writes);
 }
 
 /* --- tests --------------------------------------------------------------------------- */
@@ -232,8 +233,20 @@ static void marks(enum krr_writes_way way)
 	make_it(BY_STORE, some[2], 5);
 	assert_int_equal(krr_writes_take(&writes, true), 0);
 	assert_true(written(some[2]));
+	krr_writes_done(&writes);
 	assert_int_equal(krr_writes_take(&writes, true), 0);
 	assert_written(NULL, 0);
+	/* the kernel forgets what it has told, and nobody else does until it was dealt with */
+	make_it(BY_STORE, some[0], 6);
+	assert_int_equal(krr_writes_take(&writes, true), 0);
+	make_it(BY_STORE, some[1], 6);
+	assert_int_equal(krr_writes_take(&writes, true), 0);
+	assert_written(some, 2);
+	/* to begin anew is to forget */
+	make_it(BY_STORE, some[0], 7);
+	assert_int_equal(krr_writes_take(&writes, true), 0);
+	assert_int_equal(krr_writes_begin(&writes), 0);
+	assert_false(written(some[0]));
 }
 
 static void scan_marks(void **state)
@@ -258,6 +271,8 @@ static void soft_after_a_loss(void **state)
 	writes.lost--;
 	assert_int_equal(krr_writes_take(&writes, true), 0);
 	assert_true(written(0) && written(FIRST) && written(PAGES - 1));
+	assert_true(writes.all);
+	krr_writes_done(&writes);
 	assert_int_equal(krr_writes_take(&writes, true), 0);
 	assert_written(NULL, 0);
 }
@@ -281,18 +296,19 @@ static void finds_all(enum krr_writes_way way)
 
 	if (!offered(way))
 		return;
-	setenv("KRR_WRITES_CHECK", "1", 1);
 	write_some(&dice);
 	assert_int_equal(krr_tracker_init(&asks, &ram), 0);
 	assert_int_equal(krr_tracker_init(&looks, &ram), 0);
 	krr_tracker_use(&asks, &writes);
 	for (i = 0; i < 20; i++) {
+		setenv("KRR_WRITES_CHECK", i % 2 ? "1" : "", 1);
 		/* at times ahead of the pause */
 		if (i % 3 == 1) {
 			assert_int_equal(krr_tracker_scan(&asks, &ram, false, UINT64_MAX, &a), 0);
 			write_some(&dice);
 		}
 		assert_int_equal(krr_tracker_scan(&asks, &ram, true, UINT64_MAX, &a), 0);
+		krr_tracker_settle(&asks, &a);
 		assert_int_equal(krr_tracker_scan(&looks, &ram, true, UINT64_MAX, &b), 0);
 		assert_true(a.pages == b.pages || (i % 3 == 1 && a.pages > b.pages));
 		assert_memory_equal(asks.hash, looks.hash, PAGES * sizeof(*asks.hash));
@@ -314,6 +330,98 @@ static void soft_finds_all(void **state)
 {
 	(void)state;
 	finds_all(KRR_WRITES_SOFT);
+}
+
+/* A file of RAM, kept up to date by @d, is what RAM is. */
+static void assert_file_follows(const struct krr_delta *d, int copy)
+{
+	__close_fd int dir = open(scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	uint8_t page[KRR_BLOCK];
+	uint64_t bytes, i;
+
+	assert_int_equal(krr_delta_write(d, dir, "delta", &bytes), 0);
+	assert_int_equal(krr_delta_apply(dir, "delta", copy), 0);
+	for (i = FIRST; i < PAGES; i++) {
+		assert_int_equal(krr_pread_full(copy, page, KRR_BLOCK, (off_t)(i * KRR_BLOCK)),
+				 KRR_BLOCK);
+		assert_memory_equal(page, ram.map + i * KRR_BLOCK, KRR_BLOCK);
+	}
+}
+
+/* In a pause what was written is kept unseen; what did not change is dropped later. */
+static void keeps_unseen(enum krr_writes_way way)
+{
+	const uint64_t hdr = KRR_HDR_BYTES / KRR_BLOCK;
+	__close_fd int copy = scratch_file("copy", "", 0);
+	struct krr_tracker t;
+	struct krr_delta d = { 0 };
+	uint64_t changed;
+	uint32_t i;
+
+	if (!offered(way))
+		return;
+	assert_int_equal(ftruncate(copy, PAGES * KRR_BLOCK), 0);
+	assert_int_equal(krr_tracker_init(&t, &ram), 0);
+	krr_tracker_use(&t, &writes);
+	for (i = 0; i < 600; i++)
+		make_it(BY_STORE, FIRST + i, 1);
+	assert_int_equal(krr_tracker_follow(&t, &ram, true, copy, &changed), 0);
+	/* the first group of pages does not change at all, of the others half of the pages do */
+	for (i = 0; i < 600; i++)
+		make_it(BY_STORE, FIRST + i, i < 300 || i % 2 ? 1 : 2);
+	/* too many: nothing is lost by that */
+	assert_int_equal(krr_tracker_scan(&t, &ram, true, 599 + hdr, &d),
+			 -E2BIG);
+	assert_int_equal(d.pages, 0);
+	assert_int_equal(krr_tracker_scan(&t, &ram, true, 600 + hdr, &d), 0);
+	assert_int_equal(d.pages, 600 + hdr);
+	krr_tracker_settle(&t, &d);
+	assert_int_equal(d.pages, 150);
+	krr_tracker_settle(&t, &d);
+	assert_int_equal(d.pages, 150);
+	assert_file_follows(&d, copy);
+	krr_delta_free(&d);
+	/* what changes back has changed */
+	make_it(BY_STORE, FIRST + 300, 1);
+	assert_int_equal(krr_tracker_scan(&t, &ram, true, UINT64_MAX, &d), 0);
+	krr_tracker_settle(&t, &d);
+	assert_int_equal(d.pages, 1);
+	assert_file_follows(&d, copy);
+	krr_delta_free(&d);
+	krr_tracker_free(&t);
+}
+
+static void scan_keeps_unseen(void **state)
+{
+	(void)state;
+	keeps_unseen(KRR_WRITES_SCAN);
+}
+
+static void soft_keeps_unseen(void **state)
+{
+	(void)state;
+	keeps_unseen(KRR_WRITES_SOFT);
+}
+
+/* Where all pages count as written, only those that changed are kept. */
+static void keeps_few_after_a_loss(void **state)
+{
+	struct krr_tracker t;
+	struct krr_delta d = { 0 };
+
+	(void)state;
+	if (!offered(KRR_WRITES_SOFT))
+		return;
+	assert_int_equal(krr_tracker_init(&t, &ram), 0);
+	krr_tracker_use(&t, &writes);
+	assert_int_equal(krr_tracker_scan(&t, &ram, true, UINT64_MAX, &d), 0);
+	krr_delta_free(&d);
+	make_it(BY_STORE, FIRST, 1);
+	writes.lost--;
+	assert_int_equal(krr_tracker_scan(&t, &ram, true, 1, &d), 0);
+	assert_int_equal(d.pages, 1);
+	krr_delta_free(&d);
+	krr_tracker_free(&t);
 }
 
 /* A second tracker has to look at all of RAM first, whatever was written since when. */
@@ -461,6 +569,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(soft_marks, begin_soft, end),
 		cmocka_unit_test_setup_teardown(soft_finds_all, begin_soft, end),
 		cmocka_unit_test_setup_teardown(soft_after_a_loss, begin_soft, end),
+		cmocka_unit_test_setup_teardown(scan_keeps_unseen, begin_scan, end),
+		cmocka_unit_test_setup_teardown(soft_keeps_unseen, begin_soft, end),
+		cmocka_unit_test_setup_teardown(keeps_few_after_a_loss, begin_soft, end),
 		cmocka_unit_test_setup_teardown(a_new_tracker, begin_scan, end),
 		cmocka_unit_test_setup_teardown(the_check_can_fail, begin_scan, end),
 		cmocka_unit_test_setup_teardown(the_writer_dies, begin_scan, end),
