@@ -25,6 +25,7 @@
 #define MAX_THREADS	16
 #define LEAST_PAGES	4096u	/* worth a thread */
 #define RUN_PAGES	64u	/* written at once */
+#define UNKNOWN		UINT64_MAX	/* for a hash */
 
 /* They come in slabs of the reserve. */
 struct group {
@@ -177,13 +178,26 @@ static uint64_t hash_of(const uint8_t *bytes, uint64_t page)
 	return krr_block_zero(bytes) ? 0 : krr_block_hash(bytes, page);
 }
 
+/* Parts may meet in a word of the bits. */
+static void note_made(struct krr_tracker *t, uint64_t from, uint64_t pages)
+{
+	uint64_t i;
+
+	for (i = from; t->made && i < from + pages; i++)
+		__atomic_or_fetch(&t->made[i / 64], 1ull << (i & 63), __ATOMIC_RELAXED);
+}
+
 static int write_run(struct part *p)
 {
 	struct run *r = p->run;
-	int err = r ? write_at(p->copy, r->byte[0], r->pages * KRR_BLOCK, r->from * KRR_BLOCK) : 0;
+	int err;
 
-	if (r)
-		r->pages = 0;
+	if (!r || !r->pages)
+		return 0;
+	err = write_at(p->copy, r->byte[0], r->pages * KRR_BLOCK, r->from * KRR_BLOCK);
+	if (!err)
+		note_made(p->t, r->from, r->pages);
+	r->pages = 0;
 	return err;
 }
 
@@ -493,6 +507,12 @@ static int check_written(struct krr_tracker *t, const struct krr_ram *ram)
 	return -EIO;
 }
 
+static void wait_for_hashes(struct krr_tracker *t)
+{
+	if (t->before_hashes)
+		t->before_hashes(t->arg);
+}
+
 static bool checks_written(void)
 {
 	const char *check = getenv("KRR_WRITES_CHECK");
@@ -509,7 +529,10 @@ static int look(struct krr_tracker *t, const struct krr_ram *ram, bool paused, i
 
 	if (raw && count_written(written, t->pages) > (uint64_t)room)
 		return -E2BIG;
+	if (!raw)
+		wait_for_hashes(t);
 	err = look_at_all(t, ram, written, raw, room, d, copy, changed);
+	t->spoilt |= err && !raw;
 	if (!err && written)
 		krr_writes_done(t->writes);
 	if (!err && d && !raw)
@@ -550,6 +573,42 @@ int krr_tracker_follow(struct krr_tracker *t, const struct krr_ram *ram, bool pa
 }
 
 /**
+ * krr_tracker_follow_some() - the same for a few pages of a VM that runs
+ * @t: tracker, which has a file that it follows already
+ * @ram: RAM
+ * @written: one bit a page
+ * @from: first page that is looked at
+ * @to: behind the last one
+ * @copy: that file
+ * @changed: result: pages that were written
+ *
+ * Does not ask the kernel.  A page that is written meanwhile may be torn in the file, and
+ * has to be looked at once more.
+ *
+ * Return: 0 or -errno.  Then all of these pages have to be looked at once more.
+ */
+int krr_tracker_follow_some(struct krr_tracker *t, const struct krr_ram *ram,
+			    const uint64_t *written, uint64_t from, uint64_t to, int copy,
+			    uint64_t *changed)
+{
+	int64_t room = INT64_MAX;
+	struct part p = {
+		.t = t, .map = ram->map, .fd = ram->fd, .written = written, .from = from,
+		.to = to, .room = &room, .copy = copy,
+	};
+	uint64_t i;
+
+	look_at_part(&p);
+	free(p.run);
+	*changed = p.changed;
+	/* nobody knows what the file holds: no page will be taken for unchanged */
+	for (i = from; p.err && i < to; i++)
+		if (written[i / 64] >> (i & 63) & 1)
+			t->hash[i] = UNKNOWN;
+	return p.err;
+}
+
+/**
  * krr_tracker_scan() - keep the pages that are not what they were
  * @t: tracker; knows them after krr_tracker_settle()
  * @ram: RAM of a VM, which may run
@@ -560,7 +619,8 @@ int krr_tracker_follow(struct krr_tracker *t, const struct krr_ram *ram, bool pa
  * If the VM is paused and the host's kernel tells which pages were written, these are kept
  * unseen.  krr_tracker_settle() has to be called before anything else is done with either.
  *
- * Return: 0, -E2BIG if there are more, or -errno; then the tracker is of no use any more.
+ * Return: 0, -E2BIG if there are more, or -errno.  Then the tracker is of no use any more if
+ * it is spoilt, and else nothing has happened.
  */
 int krr_tracker_scan(struct krr_tracker *t, const struct krr_ram *ram, bool paused, uint64_t most,
 		     struct krr_delta *d)
@@ -601,6 +661,8 @@ void krr_tracker_settle(struct krr_tracker *t, struct krr_delta *d)
 {
 	struct group *g;
 
+	if (d->settled < d->groups)
+		wait_for_hashes(t);
 	for (; d->settled < d->groups; d->settled++) {
 		g = d->group[d->settled];
 		d->pages -= g->pages;
