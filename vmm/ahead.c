@@ -188,7 +188,8 @@ int krr_ahead_copy(struct krr_ahead *a)
 			err = has_room(a) ? krr_ahead_open(a) : -ENOSPC;
 		if (err || !enter(a, from, to))
 			break;
-		err = krr_tracker_follow_some(a->tracker, a->ram, a->cold, from, to, a->fd, &changed);
+		err = krr_tracker_follow_some(a->tracker, a->ram, a->cold, from, to, a->fd,
+					      &changed);
 		leave_window(a, err, changed);
 		sync_some(a, &unsynced, changed);
 	}
@@ -267,7 +268,8 @@ static void *run(void *arg)
 
 	while (!err && sleep_for(a, rest_ns(a, &r)))
 		err = go_round(a, &r);
-	if (err)
+	/* one that never had room is as one that has nothing to copy */
+	if (err && a->fd >= 0)
 		krr_info("memory is not copied ahead of the end of this recording any more: %s",
 			 strerror(-err));
 	return NULL;

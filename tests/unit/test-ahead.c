@@ -9,6 +9,7 @@
 #include <semaphore.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -33,6 +34,15 @@ ssize_t pwrite(int fd, const void *buf, size_t len, off_t at)
 
 	errno = -err;
 	return err ? -1 : syscall(SYS_pwrite64, fd, buf, len, at);
+}
+
+static uint64_t room = UINT64_MAX;
+
+int fstatvfs(int fd, struct statvfs *fs)
+{
+	(void)fd;
+	*fs = (struct statvfs){ .f_frsize = 1, .f_bavail = room };
+	return 0;
 }
 
 /* --- setup -------------------------------------------------------------------------- */
@@ -72,6 +82,7 @@ static bool begin(void)
 static int end(void **state)
 {
 	at_write = NULL;
+	room = UINT64_MAX;
 	krr_ram_copy_free(&copy);
 	close(dir);
 	unsetenv("KRR_AHEAD_MS");
@@ -237,9 +248,33 @@ static void fails_in_the_middle(void **state)
 	at_write = NULL;
 	for (i = 100; i < 200; i++)
 		assert_true(pending(FIRST + i));
-	/* what the file holds of them is not known, whatever is in them now */
-	store(FIRST + 100, 100, 2);
+	/* what the file holds of them is not known: what it should, or what it did */
+	store(FIRST + 150, 50, 2);
 	finish(UINT64_MAX, UINT64_MAX);
+}
+
+/* The log needs the room of the disk: there are no copies, and nothing is lost. */
+static void no_room_to_begin(void **state)
+{
+	(void)state;
+	if (!begin())
+		return;
+	room = ram.size + (1u << 30) - 1;
+	store(FIRST, 20, 2);
+	look(20);
+	look(0);
+	assert_int_equal(krr_ahead_copy(ahead), -ENOSPC);
+	assert_false(there(KRR_AHEAD_FILE));
+	finish(UINT64_MAX, 20);
+	/* a byte more would do */
+	assert_int_equal(unlinkat(dir, "end.ram", 0), 0);
+	krr_ahead_init(ahead, &copy.tracker, &ram, dir);
+	room++;
+	store(FIRST, 20, 3);
+	look(20);
+	look(0);
+	assert_int_equal(krr_ahead_copy(ahead), 0);
+	assert_true(there(KRR_AHEAD_FILE));
 }
 
 /* No memory: what was written goes to the file while the guest waits. */
@@ -399,6 +434,7 @@ int main(int argc, char **argv)
 		TEST(nothing_to_copy),
 		TEST(leaves_in_the_middle),
 		TEST(fails_in_the_middle),
+		TEST(no_room_to_begin),
 		TEST(no_memory),
 		TEST(scan_no_memory_and_no_file),
 		cmocka_unit_test_setup_teardown(soft_no_memory_and_no_file, writer_soft, end),

@@ -31,7 +31,8 @@ struct order {
 int be_writer(const char *file)
 {
 	int fd = open(file, O_RDWR | O_CLOEXEC), bytes[2];
-	uint8_t *map = mmap(NULL, WRITER_PAGES * KRR_BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	uint8_t *map = mmap(NULL, WRITER_PAGES * KRR_BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED,
+			    fd, 0);
 	volatile uint8_t *at;
 	struct order o;
 	uint8_t old;
