@@ -18,7 +18,7 @@
 #define SYNC_PAGES	4096u		/* that wait to be written to the disk */
 #define LEAST_REST_NS	500000000ull
 #define CPU_REST	10u		/* times the CPU time that a round took */
-#define DISK_REST	3u		/* times as long as it took, in all */
+#define DISK_REST	3u		/* times as long as it waited for the disk */
 #define MUCH		(512u << 8)	/* pages, 512 MiB: with so many pending, a shorter rest */
 #define PAGE_REST_NS	20000u		/* for each page that was written: the next write faults */
 #define SPARE_BYTES	(1ull << 30)	/* of the disk, that stay for the log */
@@ -160,11 +160,14 @@ static bool is_empty(const struct krr_ahead *a, uint64_t from, uint64_t to)
 /* So that others need not wait for the disk, and this thread's pace is that of the disk. */
 static void sync_some(struct krr_ahead *a, uint64_t *unsynced, uint64_t changed)
 {
+	uint64_t t0 = krr_now_ns();
+
 	*unsynced += changed;
 	if (*unsynced < SYNC_PAGES)
 		return;
 	*unsynced = 0;
 	sync_file_range(a->fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE);
+	a->disk_ns += krr_now_ns() - t0;
 }
 
 /**
@@ -198,11 +201,11 @@ int krr_ahead_copy(struct krr_ahead *a)
 
 /* --- the thread --------------------------------------------------------------------- */
 
-static uint64_t clock_ns(clockid_t clock)
+static uint64_t cpu_ns(void)
 {
 	struct timespec t;
 
-	clock_gettime(clock, &t);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
@@ -213,7 +216,7 @@ static uint64_t max(uint64_t a, uint64_t b)
 
 /* What a round took. */
 struct round {
-	uint64_t ns, cpu_ns;
+	uint64_t cpu_ns, disk_ns;
 	uint64_t written;	/* pages, since the one before */
 };
 
@@ -226,8 +229,8 @@ static uint64_t rest_ns(const struct krr_ahead *a, const struct round *r)
 	if (env)
 		return strtoul(env, NULL, 10) * 1000000;
 	if (krr_ahead_pending(a) >= MUCH)
-		return max(rest, r->ns);
-	return max(rest, max(r->cpu_ns * CPU_REST, r->ns * DISK_REST));
+		return rest;
+	return max(rest, max(r->cpu_ns * CPU_REST, r->disk_ns * DISK_REST));
 }
 
 /* Return: false: leave. */
@@ -250,13 +253,13 @@ static bool sleep_for(struct krr_ahead *a, uint64_t ns)
 
 static int go_round(struct krr_ahead *a, struct round *r)
 {
-	uint64_t t0 = clock_ns(CLOCK_MONOTONIC), cpu0 = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	uint64_t cpu0 = cpu_ns(), disk0 = a->disk_ns;
 	int err = krr_ahead_look(a, &r->written);
 
 	if (!err)
 		err = krr_ahead_copy(a);
-	r->ns = clock_ns(CLOCK_MONOTONIC) - t0;
-	r->cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu0;
+	r->cpu_ns = cpu_ns() - cpu0;
+	r->disk_ns = a->disk_ns - disk0;
 	return err;
 }
 

@@ -33,6 +33,7 @@ struct krr_ahead {
 	bool cloned;			/* it began with all pages of the snapshot */
 	uint64_t *cold;			/* to be copied, one bit a page */
 	uint64_t *made;			/* in the file, one bit a page */
+	uint64_t disk_ns;		/* that was waited for the disk */
 	pthread_t thread;
 	bool runs;			/* @thread is to be joined */
 	pthread_mutex_t lock;		/* of what follows, and of writes->bit */
