@@ -6,7 +6,7 @@
 # The guest's kernel takes memory above 4 GiB first.  Each page that changes is also looked
 # for by its hash, and a recording fails if the host's kernel did not tell of it.
 . "$(dirname "$0")/lib.sh"
-plan 26
+plan 38
 export KRR_WRITES_CHECK=1
 
 in_two_pieces() {	# MACHINE SMP MEM
@@ -33,6 +33,27 @@ ok "all of RAM is hashed" env KRR_WRITES=hash "$krrctl" run --accel "$accel" --r
 	--verify -- /tests/bigmem 1x 64 32
 ok "and that is told" "$krrctl" info hashed
 says "found by hash" "in words"
+
+# copies ahead of the end of a guest that writes here, then there; and an end for which there is
+# no memory
+wanders() {	# NAME VARIABLE...
+	rec=$1
+	shift
+	ok "$*: recorded and verified" env KRR_AHEAD_MS=20 "$@" "$krrctl" run --accel "$accel" \
+		--smp 2 --record "$rec" --verify -- /tests/bigmem 4x 64 16 8
+	ok "$*: it has a description" "$krrctl" info "$rec"
+	if [ "$best$1" = scanKRR_WRITES=scan ]; then
+		says "copied before the end" "$*: copied ahead"
+	else
+		lacks "copied before the end" "$*: not copied ahead"
+	fi
+}
+best=hash
+"$krrctl" doctor | grep -q "changes  *scan:" && best=scan
+wanders ahead KRR_WRITES=scan
+wanders ahead-little KRR_WRITES=scan KRR_SPARE_MIB=1
+wanders soft-little KRR_WRITES=soft KRR_SPARE_MIB=1
+wanders hash-little KRR_WRITES=hash KRR_SPARE_MIB=1
 
 # borders, and copies ahead of them
 vm=krr-size-$$

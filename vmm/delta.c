@@ -2,8 +2,9 @@
 /*
  * Finding, keeping and applying the pages that changed.
  *
- * A guest waits for krr_tracker_scan(), so it only hashes, and copies to memory, on all
- * cores: QEMU is paused and leaves them free.
+ * A guest waits for krr_tracker_scan(), so it only copies to memory, on all cores: QEMU is
+ * paused and leaves them free.  If it is known which pages were written they are not even
+ * hashed; krr_tracker_settle() does that when the guest runs again.
  *
  * Both it and krr_tracker_follow() may be used while the guest runs on and writes.  What
  * they learn of a page is the hash of the copy that they have made, and not of the page,
@@ -24,6 +25,7 @@
 #define MAX_THREADS	16
 #define LEAST_PAGES	4096u	/* worth a thread */
 #define RUN_PAGES	64u	/* written at once */
+#define UNKNOWN		UINT64_MAX	/* for a hash */
 
 /* They come in slabs of the reserve. */
 struct group {
@@ -81,6 +83,26 @@ static struct group *group_of(struct krr_delta *d)
 	if (g)
 		d->group[d->groups++] = g;
 	return g;
+}
+
+/* @n pages that follow one another. */
+static int add_pages(struct krr_delta *d, uint64_t number, uint64_t n, const uint8_t *bytes)
+{
+	struct group *g;
+	uint64_t room, i;
+
+	for (; n; n -= room, number += room, bytes += room * KRR_BLOCK) {
+		g = group_of(d);
+		if (!g)
+			return -ENOMEM;
+		room = KRR_DELTA_GROUP - g->pages < n ? KRR_DELTA_GROUP - g->pages : n;
+		for (i = 0; i < room; i++)
+			g->b.number[g->pages + i] = number + i;
+		memcpy(g->b.byte[g->pages], bytes, room * KRR_BLOCK);
+		g->pages += (uint32_t)room;
+		d->pages += room;
+	}
+	return 0;
 }
 
 /* Return: the copy, or NULL. */
@@ -142,6 +164,7 @@ struct part {
 	int fd;			/* of @map */
 	const uint64_t *written;	/* which pages to look at; NULL: all */
 	uint64_t from, to;	/* pages */
+	bool raw;		/* they go to @d whatever is in them */
 	int64_t *room;		/* pages that may still be taken, by all parts */
 	struct krr_delta *d;	/* the pages go here, or */
 	int copy;		/* to this file */
@@ -155,13 +178,26 @@ static uint64_t hash_of(const uint8_t *bytes, uint64_t page)
 	return krr_block_zero(bytes) ? 0 : krr_block_hash(bytes, page);
 }
 
+/* Parts may meet in a word of the bits. */
+static void note_made(struct krr_tracker *t, uint64_t from, uint64_t pages)
+{
+	uint64_t i;
+
+	for (i = from; t->made && i < from + pages; i++)
+		__atomic_or_fetch(&t->made[i / 64], 1ull << (i & 63), __ATOMIC_RELAXED);
+}
+
 static int write_run(struct part *p)
 {
 	struct run *r = p->run;
-	int err = r ? write_at(p->copy, r->byte[0], r->pages * KRR_BLOCK, r->from * KRR_BLOCK) : 0;
+	int err;
 
-	if (r)
-		r->pages = 0;
+	if (!r || !r->pages)
+		return 0;
+	err = write_at(p->copy, r->byte[0], r->pages * KRR_BLOCK, r->from * KRR_BLOCK);
+	if (!err)
+		note_made(p->t, r->from, r->pages);
+	r->pages = 0;
 	return err;
 }
 
@@ -250,9 +286,39 @@ static uint64_t next_written(const struct part *p, uint64_t page)
 	return page < p->to ? page : p->to;
 }
 
+/* How many pages from @page on were written, RUN_PAGES at most. */
+static uint64_t written_run(const struct part *p, uint64_t page)
+{
+	uint64_t n = 1;
+
+	while (n < RUN_PAGES && page + n < p->to && is_written(p, page + n))
+		n++;
+	return n;
+}
+
 /*
- * Pages are read rather than looked at in the mapping, which would make holes of the
- * file into pages, and need page tables of our own for all of RAM.
+ * A page that was written is no hole of the file, and RAM was mapped when the tracker looked
+ * at all of it: to copy from the mapping is faster than to read.
+ */
+static int copy_written(struct part *p)
+{
+	uint64_t page = next_written(p, p->from), n;
+	int err = 0;
+
+	for (; page < p->to && !err; page = next_written(p, page + n)) {
+		n = written_run(p, page);
+		if (__atomic_sub_fetch(p->room, (int64_t)n, __ATOMIC_RELAXED) < 0)
+			err = -E2BIG;
+		else
+			err = add_pages(p->d, page, n, p->map + page * KRR_BLOCK);
+		p->changed += n;
+	}
+	return err;
+}
+
+/*
+ * Pages are read rather than looked at in the mapping, which would make holes of the file into
+ * pages where nobody knows which were written.
  */
 static int look_at_written(struct part *p)
 {
@@ -261,8 +327,7 @@ static int look_at_written(struct part *p)
 	int err = buf ? 0 : -ENOMEM;
 
 	for (; page < p->to && !err; page = next_written(p, page + n)) {
-		for (n = 1; n < RUN_PAGES && page + n < p->to && is_written(p, page + n); n++)
-			;
+		n = written_run(p, page);
 		if (krr_pread_full(p->fd, buf, n * KRR_BLOCK, (off_t)(page * KRR_BLOCK)) !=
 		    (ssize_t)(n * KRR_BLOCK))
 			err = -EIO;
@@ -282,7 +347,7 @@ static void *look_at_part(void *arg)
 	uint64_t at = p->from, data, hole;
 
 	if (p->written) {
-		p->err = look_at_written(p);
+		p->err = p->raw ? copy_written(p) : look_at_written(p);
 		at = p->to;
 	}
 	while (at < p->to && !p->err) {
@@ -373,9 +438,12 @@ static unsigned int split(struct krr_tracker *t, const uint64_t *written, struct
 	return n;
 }
 
-/* @room pages at most are added to @d or, if that is NULL, written to the file @copy. */
+/*
+ * @room pages at most are added to @d or, if that is NULL, written to the file @copy.
+ * @raw: all that were written are added
+ */
 static int look_at_all(struct krr_tracker *t, const struct krr_ram *ram, const uint64_t *written,
-		       int64_t room, struct krr_delta *d, int copy, uint64_t *changed)
+		       bool raw, int64_t room, struct krr_delta *d, int copy, uint64_t *changed)
 {
 	struct krr_delta delta[MAX_THREADS] = { { 0 } };
 	struct part part[MAX_THREADS] = { { 0 } };
@@ -387,6 +455,7 @@ static int look_at_all(struct krr_tracker *t, const struct krr_ram *ram, const u
 		part[i].map = ram->map;
 		part[i].fd = ram->fd;
 		part[i].written = written;
+		part[i].raw = raw;
 		part[i].room = &room;
 		part[i].d = d ? &delta[i] : NULL;
 		part[i].copy = copy;
@@ -428,7 +497,7 @@ static int check_written(struct krr_tracker *t, const struct krr_ram *ram)
 {
 	struct krr_delta d = { 0 };
 	uint64_t changed;
-	int err = look_at_all(t, ram, NULL, INT64_MAX, &d, -1, &changed);
+	int err = look_at_all(t, ram, NULL, false, INT64_MAX, &d, -1, &changed);
 
 	krr_delta_free(&d);
 	if (err || !changed)
@@ -438,15 +507,41 @@ static int check_written(struct krr_tracker *t, const struct krr_ram *ram)
 	return -EIO;
 }
 
+static void wait_for_hashes(struct krr_tracker *t)
+{
+	if (t->before_hashes)
+		t->before_hashes(t->arg);
+}
+
+static bool checks_written(void)
+{
+	const char *check = getenv("KRR_WRITES_CHECK");
+
+	return check && *check;
+}
+
 static int look(struct krr_tracker *t, const struct krr_ram *ram, bool paused, int64_t room,
 		struct krr_delta *d, int copy, uint64_t *changed)
 {
 	const uint64_t *written = find_written(t, paused);
-	const char *check = getenv("KRR_WRITES_CHECK");
-	int err = look_at_all(t, ram, written, room, d, copy, changed);
+	bool raw = written && paused && d && !t->writes->all;
+	int err;
 
-	if (!err && written && paused && check && *check)
+	if (raw && count_written(written, t->pages) > (uint64_t)room)
+		return -E2BIG;
+	if (!raw)
+		wait_for_hashes(t);
+	err = look_at_all(t, ram, written, raw, room, d, copy, changed);
+	t->spoilt |= err && !raw;
+	if (!err && written)
+		krr_writes_done(t->writes);
+	if (!err && d && !raw)
+		d->settled = d->groups;
+	if (!err && written && paused && checks_written()) {
+		if (raw)
+			krr_tracker_settle(t, d);
 		err = check_written(t, ram);
+	}
 	t->begun = true;
 	return err;
 }
@@ -478,14 +573,54 @@ int krr_tracker_follow(struct krr_tracker *t, const struct krr_ram *ram, bool pa
 }
 
 /**
+ * krr_tracker_follow_some() - the same for a few pages of a VM that runs
+ * @t: tracker, which has a file that it follows already
+ * @ram: RAM
+ * @written: one bit a page
+ * @from: first page that is looked at
+ * @to: behind the last one
+ * @copy: that file
+ * @changed: result: pages that were written
+ *
+ * Does not ask the kernel.  A page that is written meanwhile may be torn in the file, and
+ * has to be looked at once more.
+ *
+ * Return: 0 or -errno.  Then all of these pages have to be looked at once more.
+ */
+int krr_tracker_follow_some(struct krr_tracker *t, const struct krr_ram *ram,
+			    const uint64_t *written, uint64_t from, uint64_t to, int copy,
+			    uint64_t *changed)
+{
+	int64_t room = INT64_MAX;
+	struct part p = {
+		.t = t, .map = ram->map, .fd = ram->fd, .written = written, .from = from,
+		.to = to, .room = &room, .copy = copy,
+	};
+	uint64_t i;
+
+	look_at_part(&p);
+	free(p.run);
+	*changed = p.changed;
+	/* nobody knows what the file holds: no page will be taken for unchanged */
+	for (i = from; p.err && i < to; i++)
+		if (written[i / 64] >> (i & 63) & 1)
+			t->hash[i] = UNKNOWN;
+	return p.err;
+}
+
+/**
  * krr_tracker_scan() - keep the pages that are not what they were
- * @t: tracker; knows them afterwards
+ * @t: tracker; knows them after krr_tracker_settle()
  * @ram: RAM of a VM, which may run
  * @paused: it does not
  * @most: pages that there is memory for
  * @d: the pages are added to it; freed by krr_delta_free() also after an error
  *
- * Return: 0, -E2BIG if there are more, or -errno; then the tracker is of no use any more.
+ * If the VM is paused and the host's kernel tells which pages were written, these are kept
+ * unseen.  krr_tracker_settle() has to be called before anything else is done with either.
+ *
+ * Return: 0, -E2BIG if there are more, or -errno.  Then the tracker is of no use any more if
+ * it is spoilt, and else nothing has happened.
  */
 int krr_tracker_scan(struct krr_tracker *t, const struct krr_ram *ram, bool paused, uint64_t most,
 		     struct krr_delta *d)
@@ -494,6 +629,46 @@ int krr_tracker_scan(struct krr_tracker *t, const struct krr_ram *ram, bool paus
 
 	return look(t, ram, paused, most < INT64_MAX ? (int64_t)most : INT64_MAX, d, -1,
 		    &changed);
+}
+
+/* The pages of @g that are not what they were, and no others. */
+static void settle_group(struct krr_tracker *t, struct group *g)
+{
+	uint32_t i, kept = 0;
+	uint64_t page, hash;
+
+	for (i = 0; i < g->pages; i++) {
+		page = g->b.number[i];
+		hash = hash_of(g->b.byte[i], page);
+		if (hash == t->hash[page])
+			continue;
+		t->hash[page] = hash;
+		if (kept != i) {
+			g->b.number[kept] = page;
+			memcpy(g->b.byte[kept], g->b.byte[i], KRR_BLOCK);
+		}
+		kept++;
+	}
+	g->pages = kept;
+}
+
+/**
+ * krr_tracker_settle() - hash the pages of krr_tracker_scan(), and drop those that did not change
+ * @t: tracker
+ * @d: pages; the VM may run again
+ */
+void krr_tracker_settle(struct krr_tracker *t, struct krr_delta *d)
+{
+	struct group *g;
+
+	if (d->settled < d->groups)
+		wait_for_hashes(t);
+	for (; d->settled < d->groups; d->settled++) {
+		g = d->group[d->settled];
+		d->pages -= g->pages;
+		settle_group(t, g);
+		d->pages += g->pages;
+	}
 }
 
 /**
@@ -535,13 +710,24 @@ static int write_group(struct group *g, ZSTD_CCtx *zstd, uint8_t *frame, size_t 
 	return krr_write_full(fd, frame, sizeof(*h) + n);
 }
 
+/* Some have lost all of their pages. */
+static uint32_t count_groups(const struct krr_delta *d)
+{
+	uint32_t n = 0;
+	size_t i;
+
+	for (i = 0; i < d->groups; i++)
+		n += d->group[i]->pages > 0;
+	return n;
+}
+
 static int write_groups(const struct krr_delta *d, int fd, uint64_t *bytes)
 {
 	size_t room = ZSTD_compressBound(GROUP_BYTES(KRR_DELTA_GROUP)), i;
 	__free_ptr uint8_t *frame = malloc(sizeof(struct krr_delta_group) + room);
 	struct krr_delta_header h = {
 		.version = KRR_DELTA_VERSION,
-		.groups = (uint32_t)d->groups,
+		.groups = count_groups(d),
 		.pages = d->pages,
 	};
 	ZSTD_CCtx *zstd = ZSTD_createCCtx();
@@ -557,14 +743,15 @@ static int write_groups(const struct krr_delta *d, int fd, uint64_t *bytes)
 		ZSTD_CCtx_setParameter(zstd, ZSTD_c_checksumFlag, 1);
 	}
 	for (i = 0; i < d->groups && !err; i++)
-		err = write_group(d->group[i], zstd, frame, room, fd, bytes);
+		if (d->group[i]->pages)
+			err = write_group(d->group[i], zstd, frame, room, fd, bytes);
 	ZSTD_freeCCtx(zstd);
 	return err;
 }
 
 /**
  * krr_delta_write() - write the pages to a file, all or none
- * @d: pages; can be freed afterwards, and nothing else
+ * @d: pages, settled; can be freed afterwards, and nothing else
  * @dirfd: directory
  * @name: file, replaced
  * @bytes: result: size of the file
@@ -717,7 +904,7 @@ static int put_group(const struct group *g, int to)
 
 /**
  * krr_delta_put() - write the pages where they belong
- * @d: pages, not written by krr_delta_write()
+ * @d: pages, settled, not written by krr_delta_write()
  * @to: copy of RAM
  */
 int krr_delta_put(const struct krr_delta *d, int to)

@@ -46,6 +46,7 @@ _Static_assert(sizeof(struct krr_delta_group) == 16, "file layout");
 struct krr_delta {
 	struct group **group;
 	size_t groups, room;
+	size_t settled;			/* groups whose pages were hashed */
 	uint64_t pages;
 	struct krr_reserve *reserve;	/* where their memory comes from, or NULL */
 };
@@ -58,14 +59,23 @@ struct krr_tracker {
 	struct krr_writes *writes;	/* NULL: all pages may have been written */
 	struct krr_reserve *reserve;	/* for the deltas, or NULL */
 	bool begun;			/* RAM was looked at once */
+	bool spoilt;			/* after an error: @hash is not known any more */
+	uint64_t *made;			/* pages that went to a file, one bit each, or NULL */
+	/* called before @hash is used, if somebody else may use it: vmm/ahead.h; or NULL */
+	void (*before_hashes)(void *arg);
+	void *arg;
 };
 
 int krr_tracker_init(struct krr_tracker *t, const struct krr_ram *ram);
 void krr_tracker_use(struct krr_tracker *t, struct krr_writes *w);
 int krr_tracker_follow(struct krr_tracker *t, const struct krr_ram *ram, bool paused, int copy,
 		       uint64_t *changed);
+int krr_tracker_follow_some(struct krr_tracker *t, const struct krr_ram *ram,
+			    const uint64_t *written, uint64_t from, uint64_t to, int copy,
+			    uint64_t *changed);
 int krr_tracker_scan(struct krr_tracker *t, const struct krr_ram *ram, bool paused, uint64_t most,
 		     struct krr_delta *d);
+void krr_tracker_settle(struct krr_tracker *t, struct krr_delta *d);
 void krr_tracker_sum(const struct krr_tracker *t, char sum[KRR_SUM_TEXT]);
 void krr_tracker_free(struct krr_tracker *t);
 

@@ -488,8 +488,10 @@ static int write_delta(struct krr_keeper *k)
 {
 	__free_ptr char *name = krr_epoch_file(krr_keeper_next(k), "delta");
 	uint64_t bytes;
-	int err = krr_delta_write(&k->delta, k->rec->dirfd, name, &bytes);
+	int err;
 
+	krr_tracker_settle(&k->f.tracker, &k->delta);
+	err = krr_delta_write(&k->delta, k->rec->dirfd, name, &bytes);
 	krr_delta_free(&k->delta);
 	if (err)
 		krr_err("cannot write %s/%s: %s", k->rec->path, name, strerror(-err));

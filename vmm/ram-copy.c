@@ -73,19 +73,78 @@ int krr_ram_copy_follow(struct krr_ram_copy *c, const struct krr_ram *ram,
 }
 
 /**
+ * krr_ram_copy_ahead() - begin to copy what changes, ahead of the end
+ * @c: a snapshot, start.ram
+ * @ram: of the guest
+ * @dirfd: directory of the copy
+ *
+ * Does nothing where all pages will be hashed at the end.
+ *
+ * Return: 0 or -errno.
+ */
+int krr_ram_copy_ahead(struct krr_ram_copy *c, const struct krr_ram *ram, int dirfd)
+{
+	if (!c->tracker.writes)
+		return 0;
+	krr_ahead_init(&c->ahead, &c->tracker, ram, dirfd);
+	/* "soft" can forget what was written only while the VM is paused */
+	return c->tracker.writes->way == KRR_WRITES_SCAN ? krr_ahead_start(&c->ahead) : 0;
+}
+
+/* There is no memory to keep the pages: they are written, but no others. */
+static int write_scanned(struct krr_ram_copy *c, const struct krr_ram *ram)
+{
+	uint64_t changed;
+	int err;
+
+	err = krr_ahead_open(&c->ahead);
+	return err ? err : krr_tracker_follow(&c->tracker, ram, true, c->ahead.fd, &changed);
+}
+
+/**
  * krr_ram_copy_scan() - keep the pages that have changed since, in memory
  * @c: begun
  * @ram: of the guest, which stands still
- * @most: pages to keep
+ * @most: pages to keep; if there are more, they are written to the store, if it is known
+ *	  which ones were written
  *
- * Return: 0, -E2BIG if there are more, -ENOMEM.
+ * Return: 0, -E2BIG if there are more, or -errno.
  */
 int krr_ram_copy_scan(struct krr_ram_copy *c, const struct krr_ram *ram, uint64_t most)
 {
-	int err = krr_tracker_scan(&c->tracker, ram, true, most, &c->changed);
+	int err;
 
+	if (c->ahead.tracker)
+		krr_ahead_leave(&c->ahead);
+	err = krr_tracker_scan(&c->tracker, ram, true, most, &c->changed);
 	if (err)
 		krr_delta_free(&c->changed);
+	if ((err == -E2BIG || err == -ENOMEM) && c->ahead.tracker && !c->tracker.spoilt)
+		err = write_scanned(c, ram);
+	return err;
+}
+
+static int make_of_copy(struct krr_ram_copy *c, int dirfd, const char *from, const char *to)
+{
+	__close_fd int in = openat(dirfd, from, KRR_O_READ);
+	__close_fd int out = in < 0 ? -1 : new_file(dirfd, to);
+	struct krr_copy copy;	/* its checksum is that of @from */
+	int err;
+
+	if (out < 0)
+		return -errno;
+	err = krr_copy_sparse(in, out, &copy);
+	return err ? err : krr_delta_put(&c->changed, out);
+}
+
+static int make_of_ahead(struct krr_ram_copy *c, int dirfd, const char *from, const char *to)
+{
+	int err = krr_ahead_fill(&c->ahead, from);
+
+	if (!err)
+		err = krr_delta_put(&c->changed, c->ahead.fd);
+	if (!err && renameat(dirfd, KRR_AHEAD_FILE, dirfd, to) < 0)
+		err = -errno;
 	return err;
 }
 
@@ -102,18 +161,21 @@ int krr_ram_copy_scan(struct krr_ram_copy *c, const struct krr_ram *ram, uint64_
 int krr_ram_copy_make(struct krr_ram_copy *c, int dirfd, const char *from, const char *to,
 		      char sum[KRR_SUM_TEXT])
 {
-	__close_fd int in = openat(dirfd, from, KRR_O_READ);
-	__close_fd int out = in < 0 ? -1 : new_file(dirfd, to);
-	struct krr_copy copy;	/* its checksum is that of @from */
 	int err;
 
-	if (out < 0)
-		return -errno;
-	err = krr_copy_sparse(in, out, &copy);
-	if (!err)
-		err = krr_delta_put(&c->changed, out);
+	krr_tracker_settle(&c->tracker, &c->changed);
+	if (c->ahead.tracker && c->ahead.fd >= 0)
+		err = make_of_ahead(c, dirfd, from, to);
+	else
+		err = make_of_copy(c, dirfd, from, to);
 	krr_tracker_sum(&c->tracker, sum);
 	return err;
+}
+
+/** krr_ram_copy_drop() - what was copied ahead is of no use: there is no end to it */
+void krr_ram_copy_drop(struct krr_ram_copy *c)
+{
+	krr_ahead_free(&c->ahead);
 }
 
 /** krr_ram_copy_close() - nothing is written to the copy any more */
@@ -127,13 +189,22 @@ void krr_ram_copy_close(struct krr_ram_copy *c)
 /** krr_ram_copy_free() - forget the copy; the file stays */
 void krr_ram_copy_free(struct krr_ram_copy *c)
 {
+	krr_ahead_free(&c->ahead);
 	krr_ram_copy_close(c);
 	krr_tracker_free(&c->tracker);
 	krr_delta_free(&c->changed);
 }
 
-/** krr_pages_to_spare() - pages that the host has memory for: half of what is available */
+/**
+ * krr_pages_to_spare() - pages that the host has memory for: half of what is available
+ *
+ * KRR_SPARE_MIB=N: what N MiB hold, for tests.
+ */
 uint64_t krr_pages_to_spare(void)
 {
+	const char *env = getenv("KRR_SPARE_MIB");
+
+	if (env)
+		return strtoul(env, NULL, 10) * ((1u << 20) / KRR_BLOCK);
 	return krr_meminfo("MemAvailable:") / KRR_BLOCK / 2;
 }

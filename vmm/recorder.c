@@ -20,6 +20,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <linux/types.h>
@@ -38,8 +39,10 @@
 #define POLL_MS		5
 #define SOON_MS		1	/* the same, where the guest is about to park */
 #define SEARCH_NS	100000000ull
+#define HURRY		(-10)	/* nice, where the guest waits */
 #define HANG_NS		10000000000ull	/* the kernel runs and logs nothing for so long */
-#define LEAST_RESERVE	(32u << 20)
+#define LEAST_RESERVE	(32ull << 20)
+#define MOST_AT_FIRST	(512ull << 20)	/* of the reserve, when nothing was written yet */
 #define LEAST_FLIGHT_MS	60000u		/* one that failed sooner would fail again */
 
 struct krr_recorder {
@@ -49,7 +52,7 @@ struct krr_recorder {
 	struct krr_qmp *qmp;
 	struct krr_writes writes;	/* to RAM; opened before the first recording */
 	struct krr_reserve reserve;	/* for copies of RAM */
-	bool follows;			/* @writes has begun: for the thread of @reserve */
+	bool reserves, follows;		/* for the thread of @reserve; @writes has begun */
 	pthread_t thread;
 	bool quit;
 	uint64_t next_search;
@@ -90,6 +93,15 @@ static uint64_t ms_since(uint64_t ns)
 	return (krr_now_ns() - ns + 500000) / 1000000;
 }
 
+/* What a guest may write before the reserve can follow: a sixteenth of its RAM, within bounds. */
+static uint64_t first_reserve(const struct krr_recorder *r)
+{
+	uint64_t bytes = r->ram.size / 16;
+
+	return bytes < LEAST_RESERVE ? LEAST_RESERVE :
+	       bytes > MOST_AT_FIRST ? MOST_AT_FIRST : bytes;
+}
+
 /*
  * Memory for the pages that will be copied at the next border or at the end, and some more:
  * a thread of its own keeps it ready.  At most a quarter of what the host has available.
@@ -97,13 +109,14 @@ static uint64_t ms_since(uint64_t ns)
 static uint64_t reserve_wants(void *arg)
 {
 	struct krr_recorder *r = arg;
-	uint64_t pages, most = krr_pages_to_spare() / 2;
+	uint64_t pages = 0, want, most = krr_pages_to_spare() / 2 * KRR_BLOCK;
 
-	if (!__atomic_load_n(&r->follows, __ATOMIC_ACQUIRE))
+	if (!__atomic_load_n(&r->reserves, __ATOMIC_ACQUIRE))
 		return 0;
-	pages = krr_writes_peek(&r->writes);
-	pages += pages / 8;
-	return (pages < most ? pages : most) * KRR_BLOCK + LEAST_RESERVE;
+	if (__atomic_load_n(&r->follows, __ATOMIC_ACQUIRE))
+		pages = krr_writes_peek(&r->writes) + krr_ahead_pending(&r->copy.ahead);
+	want = (pages + pages / 8) * KRR_BLOCK + first_reserve(r);
+	return want < most ? want : most;
 }
 
 static enum krr_writes_way changes_of(const struct krr_recorder *r)
@@ -190,6 +203,23 @@ static void check_writers(struct krr_recorder *r)
 		krr_tracker_use(&r->copy.tracker, NULL);
 }
 
+/*
+ * The guest waits for this thread, and for those that it starts.  Return: what it was, for
+ * stop_hurry(); who may not do so does not.
+ */
+static int hurry(void)
+{
+	int nice = getpriority(PRIO_PROCESS, 0);
+
+	setpriority(PRIO_PROCESS, 0, HURRY);	/* of this thread */
+	return nice;
+}
+
+static void stop_hurry(int nice)
+{
+	setpriority(PRIO_PROCESS, 0, nice);
+}
+
 static int begin_state(struct krr_recorder *r, const char *name)
 {
 	__close_fd int fd = openat(r->rec.dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
@@ -216,12 +246,14 @@ static int take_snapshot(struct krr_recorder *r, uint32_t epoch)
 {
 	__free_ptr char *state = r->flight ? krr_epoch_file(epoch, "state") :
 				 krr_strf("start.state");
-	int err, err2;
+	int err, err2, nice;
 
 	err = krr_qmp_call(r->qmp, "stop", NULL, NULL);
 	if (err)
 		return err;
+	nice = hurry();
 	err = save_vm(r, state);
+	stop_hurry(nice);
 	err2 = krr_qmp_call(r->qmp, "cont", NULL, NULL);
 	return err ? err : err2;
 }
@@ -317,6 +349,8 @@ static int prepare(struct krr_recorder *r)
 
 	memcpy(r->asked, h->name, sizeof(r->asked));
 	r->flight = krr_load(&h->flight);
+	/* it is filled while RAM is copied */
+	__atomic_store_n(&r->reserves, true, __ATOMIC_RELEASE);
 	name = name_of(r);
 	err = krr_recording_create(name, &r->rec);
 	if (err)
@@ -369,6 +403,9 @@ static int begin(struct krr_recorder *r)
 	r->active = true;
 	r->hung = r->ruled = r->go_on = false;
 	r->begun_ns = r->head_ns = krr_now_ns();
+	if (!r->flight && krr_ram_copy_ahead(&r->copy, &r->ram, r->rec.dirfd))
+		krr_info("no thread can be had to copy memory ahead of the end of \"%s\"",
+			 r->rec.name);
 	return 0;
 }
 
@@ -398,6 +435,7 @@ static void publish(struct krr_recorder *r, int err, const char *name)
 static void forget(struct krr_recorder *r)
 {
 	__atomic_store_n(&r->follows, false, __ATOMIC_RELEASE);
+	__atomic_store_n(&r->reserves, false, __ATOMIC_RELEASE);
 	krr_ram_copy_free(&r->copy);
 	krr_keeper_free(r->keeper);
 	r->keeper = NULL;
@@ -465,11 +503,12 @@ static void copy_console(struct krr_recorder *r, off_t end)
 static int keep_end_ram(struct krr_recorder *r, enum krr_end_ram *where)
 {
 	uint64_t most = krr_pages_to_spare();
-	int err, err2;
+	int err, err2, nice;
 
 	err = krr_qmp_call(r->qmp, "stop", NULL, NULL);
 	if (err)
 		return err;
+	nice = hurry();
 	check_writers(r);
 	err = r->keeper ? krr_keeper_scan(r->keeper, true, most) :
 	      krr_ram_copy_scan(&r->copy, &r->ram, most);
@@ -480,6 +519,7 @@ static int keep_end_ram(struct krr_recorder *r, enum krr_end_ram *where)
 				   r->rec.m.sum[KRR_FILE_END_RAM]);
 		*where = err ? KRR_END_RAM_NONE : KRR_END_RAM_FILE;
 	}
+	stop_hurry(nice);
 	err2 = krr_qmp_call(r->qmp, "cont", NULL, NULL);
 	return err ? err : err2;
 }
@@ -656,6 +696,8 @@ static int make_files(struct krr_recorder *r, enum krr_end_ram end, off_t consol
 	if (end == KRR_END_RAM_SCANNED)
 		err = krr_ram_copy_make(&r->copy, r->rec.dirfd, "start.ram", "end.ram",
 					r->rec.m.sum[KRR_FILE_END_RAM]);
+	r->rec.m.ahead_pages = r->copy.ahead.copied;
+	krr_ram_copy_drop(&r->copy);
 	if (err) {
 		krr_err("cannot write %s/end.ram: %s", r->rec.path, strerror(-err));
 		r->rec.m.complete = false;

@@ -10,6 +10,7 @@
 
 #define HUGE_PAGE	(2u << 20)
 #define PERIOD_MS	200u
+#define REST		20u	/* times as long as it takes to find out what is wanted */
 
 static void *new_slab(void)
 {
@@ -87,11 +88,13 @@ static size_t count(struct krr_reserve *r)
 static void *run(void *arg)
 {
 	struct krr_reserve *r = arg;
-	uint64_t want, n;
+	uint64_t want, n, t0, rest_ms;
 	void *slab;
 
 	while (!__atomic_load_n(&r->quit, __ATOMIC_ACQUIRE)) {
+		t0 = krr_now_ns();
 		want = (r->wants(r->arg) + KRR_SLAB_BYTES - 1) / KRR_SLAB_BYTES;
+		rest_ms = (krr_now_ns() - t0) / 1000000 * REST;
 		for (n = count(r); n < want && !__atomic_load_n(&r->quit, __ATOMIC_ACQUIRE); n++) {
 			slab = new_slab();
 			if (!slab)
@@ -102,7 +105,7 @@ static void *run(void *arg)
 		/* nobody needs any: the host gets them back */
 		while (!want && count(r))
 			free(krr_reserve_take(r));
-		krr_sleep_ms(PERIOD_MS);
+		krr_sleep_ms(rest_ms > PERIOD_MS ? (unsigned int)rest_ms : PERIOD_MS);
 	}
 	return NULL;
 }

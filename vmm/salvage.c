@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/util.h"
+#include "vmm/ahead.h"
 #include "vmm/flight.h"
 #include "vmm/machine.h"
 #include "vmm/salvage.h"
@@ -79,6 +80,10 @@ static int salvage(struct krr_recording *rec)
 	struct krr_decoder d;
 	int err;
 
+	unlinkat(rec->dirfd, KRR_AHEAD_FILE, 0);
+	/* nobody knows whether all of it is there */
+	if (!rec->m.complete)
+		unlinkat(rec->dirfd, "end.ram", 0);
 	krr_decoder_init(&d);
 	err = krr_log_resume(rec->dirfd, "log.krr", false, &d, &dr.log);
 	if (err)

@@ -271,7 +271,8 @@ static int soft_take(struct krr_writes *w, bool paused)
 	uint64_t written = 0;
 	int err;
 
-	if (lost_count(w) != w->lost)
+	w->all = lost_count(w) != w->lost;
+	if (w->all)
 		mark(w, 0, w->pages);
 	err = soft_read(w, true, &written);
 	return !err && paused ? soft_clear(w) : err;
@@ -353,11 +354,6 @@ int krr_writes_open(struct krr_writes *w, pid_t pid, int uffd, const struct krr_
 	return 0;
 }
 
-static void forget(struct krr_writes *w)
-{
-	memset(w->bit, 0, (w->pages / 64 + 1) * sizeof(*w->bit));
-}
-
 /**
  * krr_writes_begin() - follow writes from now on; whatever was written before is forgotten
  * @w: open, and not KRR_WRITES_HASH
@@ -366,26 +362,34 @@ static void forget(struct krr_writes *w)
  */
 int krr_writes_begin(struct krr_writes *w)
 {
-	return w->way == KRR_WRITES_SCAN ? scan_take(w) : soft_clear(w);
+	int err = w->way == KRR_WRITES_SCAN ? scan_take(w) : soft_clear(w);
+
+	krr_writes_done(w);
+	return err;
 }
 
 /**
- * krr_writes_take() - which pages were written since this was done last?
+ * krr_writes_take() - add the pages that were written since this was done last to w->bit
  * @w: begun
  * @paused: the VM is; if it is not, "soft" returns the same pages once more the next time
  *
- * A page that is written meanwhile is in this answer, or in the next one, or in both.
+ * The kernel forgets them, so they stay in w->bit until the caller has dealt with them.  A
+ * page that is written meanwhile is in this answer, or in the next one, or in both.
  *
- * Return: 0, with the answer in w->bit, or -errno, and then nothing is known any more.
+ * Return: 0 or -errno, and then nothing is known any more.
  */
 int krr_writes_take(struct krr_writes *w, bool paused)
 {
-	int err;
+	int err = w->way == KRR_WRITES_SCAN ? scan_take(w) : soft_take(w, paused);
 
-	forget(w);
-	err = w->way == KRR_WRITES_SCAN ? scan_take(w) : soft_take(w, paused);
 	mark(w, w->hdr_page, w->hdr_page + w->hdr_pages);
 	return err;
+}
+
+/** krr_writes_done() - all pages in w->bit were dealt with */
+void krr_writes_done(struct krr_writes *w)
+{
+	memset(w->bit, 0, (w->pages / 64 + 1) * sizeof(*w->bit));
 }
 
 /**

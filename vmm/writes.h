@@ -51,7 +51,8 @@ struct krr_writes {
 	unsigned int pieces;
 	uint64_t hdr_page, hdr_pages;	/* krrctl writes these itself */
 	uint64_t pages;
-	uint64_t *bit;			/* result of krr_writes_take(), one a page */
+	uint64_t *bit;			/* written, and not krr_writes_done() yet; one a page */
+	bool all;			/* the last krr_writes_take() knew no better than "all" */
 	unsigned int loss;		/* enum krr_writes_loss */
 	uint64_t lost;			/* sum of the host's counters, when bits were cleared */
 };
@@ -59,6 +60,7 @@ struct krr_writes {
 int krr_writes_open(struct krr_writes *w, pid_t pid, int uffd, const struct krr_ram *ram);
 int krr_writes_begin(struct krr_writes *w);
 int krr_writes_take(struct krr_writes *w, bool paused);
+void krr_writes_done(struct krr_writes *w);
 uint64_t krr_writes_peek(const struct krr_writes *w);
 void krr_writes_close(struct krr_writes *w);
 enum krr_writes_way krr_writes_best(bool preload);

@@ -3,7 +3,7 @@
 # plain and with the address and undefined-behaviour sanitizers, and run as TAP.
 
 UNIT_TESTS	:= $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test-*.c))
-UNIT_LIB_SRC	:= $(wildcard userspace/lib/*.c vmm/*.c) tests/unit/unit.c
+UNIT_LIB_SRC	:= $(wildcard userspace/lib/*.c vmm/*.c) tests/unit/unit.c tests/unit/writer.c
 UNIT_SAN	:= -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 UNIT_CFLAGS	 = $(HOST_WARN) -O1 -g $(HOST_CPPFLAGS) -Itests/unit
 UNIT_PLAIN	:= $(UNIT_TESTS:%=$(O)/unit/plain/%)

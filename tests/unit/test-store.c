@@ -223,6 +223,7 @@ static void manifest_of_a_flight(void **state)
 	a.epochs = 1ull << 33;
 	a.border_pause_ms = 30;
 	a.border_pause_most_ms = 90;
+	a.ahead_pages = 1ull << 34;
 	free(a.stop_reason);
 	a.stop_reason = krr_strf("%s", KRR_KEPT);
 	assert_int_equal(krr_manifest_save(dir, &a), 0);
@@ -232,6 +233,7 @@ static void manifest_of_a_flight(void **state)
 	assert_true(b.flight);
 	assert_true(b.epochs == 1ull << 33);
 	assert_true(b.border_pause_ms == 30 && b.border_pause_most_ms == 90);
+	assert_true(b.ahead_pages == 1ull << 34);
 	krr_manifest_free(&a);
 	krr_manifest_free(&b);
 }

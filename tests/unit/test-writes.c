@@ -1,189 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which pages of RAM another process wrote, as the host's kernel tells.  That process is
- * this program again, started as QEMU is, with the library preloaded.  Where the host does
+ * Which pages of RAM another process wrote, as the host's kernel tells.  Where the host does
  * not offer a way, its tests are skipped.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/util.h"
-#include "unit.h"
 #include "vmm/delta.h"
-#include "vmm/uffd.h"
+#include "writer.h"
 
-#define PAGES	4096u
-#define HDR_PAGE 16u
-#define FIRST	2000u		/* behind the ring */
-
-static struct krr_ram ram;
-static struct krr_writes writes = { .uffd = -1, .pagemap = -1, .clear_refs = -1 };
-static char *path;
-static pid_t writer;
-static int to_writer, from_writer;
-
-/* --- the other process ------------------------------------------------------------- */
-
-struct order {
-	enum { BY_STORE, BY_KERNEL, BY_LOAD } how;
-	uint32_t page;
-	uint8_t value;
-};
-
-static int be_writer(const char *file)
-{
-	int fd = open(file, O_RDWR | O_CLOEXEC), bytes[2];
-	uint8_t *map = mmap(NULL, PAGES * KRR_BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	volatile uint8_t *at;
-	struct order o;
-	uint8_t old;
-
-	if (map == MAP_FAILED || pipe(bytes) < 0 || write(1, "+", 1) != 1)
-		return 1;
-	while (read(0, &o, sizeof(o)) == sizeof(o)) {
-		at = map + o.page * (size_t)KRR_BLOCK + 77;
-		old = *at;
-		if (o.how == BY_STORE)
-			*at = o.value;
-		else if (o.how == BY_KERNEL && (write(bytes[1], &o.value, 1) != 1 ||
-						read(bytes[0], (void *)at, 1) != 1))
-			return 1;
-		if (write(1, &old, 1) != 1)
-			return 1;
-	}
-	return 0;
-}
-
-static void wait_for_it(void)
-{
-	char byte;
-
-	assert_int_equal(read(from_writer, &byte, 1), 1);
-}
-
-static void make_it(int how, uint32_t page, uint8_t value)
-{
-	struct order o = { .how = how, .page = page, .value = value };
-
-	assert_int_equal(write(to_writer, &o, sizeof(o)), sizeof(o));
-	wait_for_it();
-}
-
-static void start_writer(int *socket)
-{
-	int in[2], out[2], theirs;
-
-	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
-	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-	*socket = krr_uffd_pair(&theirs);
-	writer = fork();
-	assert_true(writer >= 0);
-	if (!writer) {
-		dup2(in[0], 0);
-		dup2(out[1], 1);
-		setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1);
-		krr_uffd_preload(theirs);
-		execl("/proc/self/exe", "test-writes", path, NULL);
-		_exit(127);
-	}
-	close(in[0]);
-	close(out[1]);
-	if (theirs >= 0)
-		close(theirs);
-	to_writer = in[1];
-	from_writer = out[0];
-	wait_for_it();
-}
-
-/* --- setup -------------------------------------------------------------------------- */
-
-static int begin(const char *way)
-{
-	int socket, fd;
-
-	if (scratch_setup(NULL))
-		return -1;
-	path = krr_strf("/dev/shm/krr-unit-%d.ram", (int)getpid());
-	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	assert_true(fd >= 0);
-	assert_int_equal(ftruncate(fd, PAGES * KRR_BLOCK), 0);
-	close(fd);
-	assert_int_equal(krr_ram_open(path, true, &ram), 0);
-	make_header(ram.map, HDR_PAGE * KRR_BLOCK, KRR_MIN_RING);
-	assert_int_equal(krr_ram_find(&ram), 0);
-	setenv("KRR_WRITES", way, 1);
-	start_writer(&socket);
-	assert_int_equal(krr_writes_open(&writes, writer, krr_uffd_take(socket), &ram), 0);
-	if (socket >= 0)
-		close(socket);
-	return 0;
-}
-
-static int end(void **state)
-{
-	krr_writes_close(&writes);
-	close(to_writer);
-	close(from_writer);
-	waitpid(writer, NULL, 0);
-	krr_ram_close(&ram);
-	unlink(path);
-	free(path);
-	unsetenv("KRR_WRITES");
-	unsetenv("KRR_WRITES_CHECK");
-	return scratch_teardown(state);
-}
-
-static int begin_scan(void **state)
-{
-	(void)state;
-	return begin("scan");
-}
-
-static int begin_soft(void **state)
-{
-	(void)state;
-	return begin("soft");
-}
-
-static int begin_hash(void **state)
-{
-	(void)state;
-	return begin("hash");
-}
-
-/*
- * Does this host offer what was asked for?  What it offers is used.  To cmocka a test that
- * is skipped has failed, so one that this host cannot run returns.
- */
-static bool offered(enum krr_writes_way way)
-{
-	if (krr_writes_best(krr_uffd_there()) != way) {
-		print_message("# this host does not offer \"%s\"\n", krr_writes_name(way));
-		return false;
-	}
-	assert_int_equal(writes.way, way);
-	return true;
-}
-
-/* The same for any way but to hash. */
-static bool one_offered(void)
-{
-	enum krr_writes_way best = krr_writes_best(krr_uffd_there());
-
-	return offered(best == KRR_WRITES_HASH ? KRR_WRITES_SCAN : best);
-}
+#define PAGES	WRITER_PAGES
+#define HDR_PAGE WRITER_HDR
+#define FIRST	WRITER_FIRST
 
 static bool written(uint32_t page)
 {
 	return writes.bit[page / 64] >> (page & 63) & 1;
 }
 
-/* Only these, but for the header, which always counts. */
+/* Only these, but for the header, which always counts; and they have been dealt with then. */
 static void assert_written(const uint32_t *page, unsigned int n)
 {
 	uint32_t i;
@@ -198,6 +38,7 @@ static void assert_written(const uint32_t *page, unsigned int n)
 			print_message("# page %u\n", i);
 		assert_int_equal(written(i), expected);
 	}
+	krr_writes_done(&writes);
 }
 
 /* --- tests --------------------------------------------------------------------------- */
@@ -232,8 +73,20 @@ static void marks(enum krr_writes_way way)
 	make_it(BY_STORE, some[2], 5);
 	assert_int_equal(krr_writes_take(&writes, true), 0);
 	assert_true(written(some[2]));
+	krr_writes_done(&writes);
 	assert_int_equal(krr_writes_take(&writes, true), 0);
 	assert_written(NULL, 0);
+	/* the kernel forgets what it has told, and nobody else does until it was dealt with */
+	make_it(BY_STORE, some[0], 6);
+	assert_int_equal(krr_writes_take(&writes, true), 0);
+	make_it(BY_STORE, some[1], 6);
+	assert_int_equal(krr_writes_take(&writes, true), 0);
+	assert_written(some, 2);
+	/* to begin anew is to forget */
+	make_it(BY_STORE, some[0], 7);
+	assert_int_equal(krr_writes_take(&writes, true), 0);
+	assert_int_equal(krr_writes_begin(&writes), 0);
+	assert_false(written(some[0]));
 }
 
 static void scan_marks(void **state)
@@ -258,6 +111,8 @@ static void soft_after_a_loss(void **state)
 	writes.lost--;
 	assert_int_equal(krr_writes_take(&writes, true), 0);
 	assert_true(written(0) && written(FIRST) && written(PAGES - 1));
+	assert_true(writes.all);
+	krr_writes_done(&writes);
 	assert_int_equal(krr_writes_take(&writes, true), 0);
 	assert_written(NULL, 0);
 }
@@ -281,18 +136,19 @@ static void finds_all(enum krr_writes_way way)
 
 	if (!offered(way))
 		return;
-	setenv("KRR_WRITES_CHECK", "1", 1);
 	write_some(&dice);
 	assert_int_equal(krr_tracker_init(&asks, &ram), 0);
 	assert_int_equal(krr_tracker_init(&looks, &ram), 0);
 	krr_tracker_use(&asks, &writes);
 	for (i = 0; i < 20; i++) {
+		setenv("KRR_WRITES_CHECK", i % 2 ? "1" : "", 1);
 		/* at times ahead of the pause */
 		if (i % 3 == 1) {
 			assert_int_equal(krr_tracker_scan(&asks, &ram, false, UINT64_MAX, &a), 0);
 			write_some(&dice);
 		}
 		assert_int_equal(krr_tracker_scan(&asks, &ram, true, UINT64_MAX, &a), 0);
+		krr_tracker_settle(&asks, &a);
 		assert_int_equal(krr_tracker_scan(&looks, &ram, true, UINT64_MAX, &b), 0);
 		assert_true(a.pages == b.pages || (i % 3 == 1 && a.pages > b.pages));
 		assert_memory_equal(asks.hash, looks.hash, PAGES * sizeof(*asks.hash));
@@ -314,6 +170,98 @@ static void soft_finds_all(void **state)
 {
 	(void)state;
 	finds_all(KRR_WRITES_SOFT);
+}
+
+/* A file of RAM, kept up to date by @d, is what RAM is. */
+static void assert_file_follows(const struct krr_delta *d, int copy)
+{
+	__close_fd int dir = open(scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	uint8_t page[KRR_BLOCK];
+	uint64_t bytes, i;
+
+	assert_int_equal(krr_delta_write(d, dir, "delta", &bytes), 0);
+	assert_int_equal(krr_delta_apply(dir, "delta", copy), 0);
+	for (i = FIRST; i < PAGES; i++) {
+		assert_int_equal(krr_pread_full(copy, page, KRR_BLOCK, (off_t)(i * KRR_BLOCK)),
+				 KRR_BLOCK);
+		assert_memory_equal(page, ram.map + i * KRR_BLOCK, KRR_BLOCK);
+	}
+}
+
+/* In a pause what was written is kept unseen; what did not change is dropped later. */
+static void keeps_unseen(enum krr_writes_way way)
+{
+	const uint64_t hdr = KRR_HDR_BYTES / KRR_BLOCK;
+	__close_fd int copy = scratch_file("copy", "", 0);
+	struct krr_tracker t;
+	struct krr_delta d = { 0 };
+	uint64_t changed;
+	uint32_t i;
+
+	if (!offered(way))
+		return;
+	assert_int_equal(ftruncate(copy, PAGES * KRR_BLOCK), 0);
+	assert_int_equal(krr_tracker_init(&t, &ram), 0);
+	krr_tracker_use(&t, &writes);
+	for (i = 0; i < 600; i++)
+		make_it(BY_STORE, FIRST + i, 1);
+	assert_int_equal(krr_tracker_follow(&t, &ram, true, copy, &changed), 0);
+	/* the first group of pages does not change at all, of the others half of the pages do */
+	for (i = 0; i < 600; i++)
+		make_it(BY_STORE, FIRST + i, i < 300 || i % 2 ? 1 : 2);
+	/* too many: nothing is lost by that */
+	assert_int_equal(krr_tracker_scan(&t, &ram, true, 599 + hdr, &d),
+			 -E2BIG);
+	assert_int_equal(d.pages, 0);
+	assert_int_equal(krr_tracker_scan(&t, &ram, true, 600 + hdr, &d), 0);
+	assert_int_equal(d.pages, 600 + hdr);
+	krr_tracker_settle(&t, &d);
+	assert_int_equal(d.pages, 150);
+	krr_tracker_settle(&t, &d);
+	assert_int_equal(d.pages, 150);
+	assert_file_follows(&d, copy);
+	krr_delta_free(&d);
+	/* what changes back has changed */
+	make_it(BY_STORE, FIRST + 300, 1);
+	assert_int_equal(krr_tracker_scan(&t, &ram, true, UINT64_MAX, &d), 0);
+	krr_tracker_settle(&t, &d);
+	assert_int_equal(d.pages, 1);
+	assert_file_follows(&d, copy);
+	krr_delta_free(&d);
+	krr_tracker_free(&t);
+}
+
+static void scan_keeps_unseen(void **state)
+{
+	(void)state;
+	keeps_unseen(KRR_WRITES_SCAN);
+}
+
+static void soft_keeps_unseen(void **state)
+{
+	(void)state;
+	keeps_unseen(KRR_WRITES_SOFT);
+}
+
+/* Where all pages count as written, only those that changed are kept. */
+static void keeps_few_after_a_loss(void **state)
+{
+	struct krr_tracker t;
+	struct krr_delta d = { 0 };
+
+	(void)state;
+	if (!offered(KRR_WRITES_SOFT))
+		return;
+	assert_int_equal(krr_tracker_init(&t, &ram), 0);
+	krr_tracker_use(&t, &writes);
+	assert_int_equal(krr_tracker_scan(&t, &ram, true, UINT64_MAX, &d), 0);
+	krr_delta_free(&d);
+	make_it(BY_STORE, FIRST, 1);
+	writes.lost--;
+	assert_int_equal(krr_tracker_scan(&t, &ram, true, 1, &d), 0);
+	assert_int_equal(d.pages, 1);
+	krr_delta_free(&d);
+	krr_tracker_free(&t);
 }
 
 /* A second tracker has to look at all of RAM first, whatever was written since when. */
@@ -456,15 +404,18 @@ static void reserve(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(scan_marks, begin_scan, end),
-		cmocka_unit_test_setup_teardown(scan_finds_all, begin_scan, end),
-		cmocka_unit_test_setup_teardown(soft_marks, begin_soft, end),
-		cmocka_unit_test_setup_teardown(soft_finds_all, begin_soft, end),
-		cmocka_unit_test_setup_teardown(soft_after_a_loss, begin_soft, end),
-		cmocka_unit_test_setup_teardown(a_new_tracker, begin_scan, end),
-		cmocka_unit_test_setup_teardown(the_check_can_fail, begin_scan, end),
-		cmocka_unit_test_setup_teardown(the_writer_dies, begin_scan, end),
-		cmocka_unit_test_setup_teardown(none, begin_hash, end),
+		cmocka_unit_test_setup_teardown(scan_marks, writer_scan, writer_end),
+		cmocka_unit_test_setup_teardown(scan_finds_all, writer_scan, writer_end),
+		cmocka_unit_test_setup_teardown(soft_marks, writer_soft, writer_end),
+		cmocka_unit_test_setup_teardown(soft_finds_all, writer_soft, writer_end),
+		cmocka_unit_test_setup_teardown(soft_after_a_loss, writer_soft, writer_end),
+		cmocka_unit_test_setup_teardown(scan_keeps_unseen, writer_scan, writer_end),
+		cmocka_unit_test_setup_teardown(soft_keeps_unseen, writer_soft, writer_end),
+		cmocka_unit_test_setup_teardown(keeps_few_after_a_loss, writer_soft, writer_end),
+		cmocka_unit_test_setup_teardown(a_new_tracker, writer_scan, writer_end),
+		cmocka_unit_test_setup_teardown(the_check_can_fail, writer_scan, writer_end),
+		cmocka_unit_test_setup_teardown(the_writer_dies, writer_scan, writer_end),
+		cmocka_unit_test_setup_teardown(none, writer_hash, writer_end),
 		cmocka_unit_test(reserve),
 	};
 

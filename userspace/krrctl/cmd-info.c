@@ -75,6 +75,9 @@ static void print_text(const struct krr_recording *rec)
 		printf("took       %.3f s, pauses %" PRIu64 " ms at the start, %" PRIu64
 		       " ms at the end\n", (double)m->duration_ms / 1000, m->start_pause_ms,
 		       m->end_pause_ms);
+	if (m->ahead_pages)
+		printf("ahead      %" PRIu64 " pages of memory were copied before the end\n",
+		       m->ahead_pages);
 	if (m->changes)
 		printf("changes    found by %s\n", m->changes);
 	if (!m->why)

@@ -63,6 +63,7 @@ static const struct field fields[] = {
 	F(NUMBER, start_pause_ms, false),
 	F(NUMBER, end_pause_ms, false),
 	F(NUMBER, duration_ms, false),
+	F(NUMBER, ahead_pages, false),
 	F(NUMBER, throttled, false),
 	F(NUMBER, handovers, false),
 	F(NUMBER, windows, false),

@@ -70,6 +70,7 @@ struct krr_manifest {
 	uint64_t epochs;	/* that it goes through, if so; the VM stood still between them: */
 	uint64_t border_pause_ms, border_pause_most_ms;	/* median, longest; 0: not known */
 	uint64_t start_pause_ms, end_pause_ms, duration_ms;
+	uint64_t ahead_pages;	/* that were copied ahead of the end */
 	uint64_t throttled, handovers, windows;
 	uint64_t lock_wait_us;	/* of all CPUs, for the RR lock */
 	uint64_t lock_hold_us;	/* of all CPUs, by a sample */
