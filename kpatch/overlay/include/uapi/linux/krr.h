@@ -291,7 +291,10 @@ struct krr_hdr {
 	char  kversion[128];		/* uname -v */
 	__u64 recorder_start, recorder_end;	/* gpa range: recorder's memory */
 	__u64 tsc_khz;
-	__u8  pad1[200];
+	__u8  pad1[192];
+
+	__u32 inert_lost;		/* guest, at the end: ranges that were one too many */
+	__u32 pad5;
 
 	/* host-written */
 	__u32 command __attribute__((aligned(64)));	/* enum krr_command */
