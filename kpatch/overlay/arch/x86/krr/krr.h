@@ -325,6 +325,11 @@ int krr_start_serializing(void);
 int krr_stop_recording(enum krr_stop reason);
 void krr_forgive_pause(void);
 
+/* lockup.c */
+int krr_find_lockup(void);
+void krr_tell_lockup(int cpu, const char *what);
+void krr_disarm_later(void);
+
 /* epoch.c */
 void krr_watch_host(bool on);
 void krr_keep(u64 ms, const char *why);

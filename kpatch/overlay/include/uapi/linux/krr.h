@@ -168,6 +168,7 @@ enum krr_stop {
 	KRR_STOP_REBOOT		= 5,	/* reboot, halt or power-off */
 	KRR_STOP_DROP		= 6,	/* the flight recorder is not wanted any more */
 	KRR_STOP_NMI		= 7,	/* an NMI that is not the recorder's */
+	KRR_STOP_LOCKUP		= 8,	/* a CPU is locked up in the kernel, so no epoch can begin */
 };
 
 /*
