@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/util.h"
+#include "vmm/cause.h"
 #include "vmm/flight.h"
 #include "vmm/machine.h"
 #include "vmm/salvage.h"
@@ -52,6 +53,7 @@ int krr_seal(struct krr_recording *rec, struct krr_drain *dr, const struct krr_h
 		__free_ptr char *message = krr_printable(h->message, sizeof(h->message));
 
 		krr_set_text(&m->message, message);
+		krr_name_cause(rec);
 		set_counters(m, h);
 	}
 	krr_set_text(&m->ram_path, NULL);
