@@ -33,12 +33,19 @@ static const struct {
 	  "kernel BUG at mm/slub.c:440!, at f+0x1/0x2: Fatal exception in interrupt" },
 	{ "Oops: 0000 [#1] SMP\nRIP: 0010:g+0x1/0x2\n", "Attempted to kill init! exitcode=0x0000000b",
 	  "Oops: 0000 [#1] SMP, at g+0x1/0x2: Attempted to kill init! exitcode=0x0000000b" },
-	{ "watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [sh:77]\nRIP: 0010:spin+0x1/0x2\n",
+	{ "watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [sh:77]\nRIP: 0010:krr_window_ip+0x0/0xb7\n"
+	  "R14: ffff+0x1\nCall Trace:\n <TASK>\n ? other+0x1/0x2\n krr_cpu_relax+0x1/0x2\n"
+	  " spin+0x1/0x2\n caller+0x1/0x2\n",
 	  "softlockup: hung tasks",
 	  "watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [sh:77], at spin+0x1/0x2: "
 	  "softlockup: hung tasks" },
 	{ "INFO: task sh:77 blocked for more than 10 seconds.\n", "hung_task: blocked tasks",
-	  "INFO: task sh:77 blocked for more than 10 seconds.: hung_task: blocked tasks" },
+	  "INFO: task sh:77 blocked for more than 10 seconds: hung_task: blocked tasks" },
+	{ "WARNING: CPU: 0 PID: 76 at a.c:85 f+0xf/0x20\nRIP: 0010:f+0xf/0x20\n",
+	  "kernel: panic_on_warn set ...",
+	  "WARNING: CPU: 0 PID: 76 at a.c:85 f+0xf/0x20: kernel: panic_on_warn set ..." },
+	{ "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:\n", "RCU Stall",
+	  "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks: RCU Stall" },
 };
 
 static void cause(void **state)

@@ -6,6 +6,7 @@
  * in the first line of the oops, and the place in its RIP line.
  */
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/cause.h"
@@ -70,12 +71,32 @@ static const char *text_of(const char *line)
 	return line;
 }
 
-/* Return: @len bytes of a line up to its end or @room, what is not printable replaced. */
+/* Return: a line without its end and the colon or full stop before it, at most LINE_ROOM of it. */
 static char *cut(const char *at)
 {
 	size_t len = strcspn(at, "\r\n");
 
-	return krr_printable(at, len < LINE_ROOM ? len : LINE_ROOM);
+	if (len > LINE_ROOM)
+		len = LINE_ROOM;
+	while (len && strchr(":.", at[len - 1]))
+		len--;
+	return krr_printable(at, len);
+}
+
+/* Interrupts come at a window only: who opened it stands in the call trace. */
+static bool is_window(const char *place)
+{
+	static const char window[] = "krr_";
+
+	return !strncmp(place, window, strlen(window));
+}
+
+/* An entry of a call trace that the unwinder is sure of. */
+static bool is_frame(const char *text)
+{
+	size_t len = strcspn(text, " \r\n");
+
+	return *text != '?' && memmem(text, len, "+0x", 3) && !is_window(text);
 }
 
 /**
@@ -89,6 +110,7 @@ static char *cut(const char *at)
 char *krr_panic_cause(const char *console, const char *message)
 {
 	const char *line, *end = NULL, *p, *text, *report = NULL, *place = NULL;
+	bool traced = false;
 	__free_ptr char *what = NULL, *where = NULL;
 
 	if (!is_vague(message))
@@ -102,13 +124,22 @@ char *krr_panic_cause(const char *console, const char *message)
 		    (is_header(text) && (!report || place))) {
 			report = text;
 			place = NULL;
+			traced = false;
 		} else if (report && !place && !strncmp(text, rip, strlen(rip))) {
 			place = text + strlen(rip);
+		} else if (place && is_window(place)) {
+			traced |= !strncmp(text, "Call Trace:", 11);
+			if (traced && is_frame(text))
+				place = text;
 		}
 	}
 	if (!report)
 		return NULL;
 	what = cut(report);
 	where = place ? cut(place) : NULL;
+	if (where && strstr(what, where)) {
+		free(where);
+		where = NULL;
+	}
 	return krr_strf("%s%s%s: %s", what, where ? ", at " : "", where ? where : "", message);
 }
