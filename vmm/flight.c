@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "lib/util.h"
+#include "vmm/cause.h"
 #include "vmm/flight.h"
 
 /** krr_epoch_file() - name of a file of an epoch ("state", "delta", "krr"), freed by free() */
@@ -393,8 +394,10 @@ int krr_flight_keep(int dirfd, const struct krr_manifest *m, const struct krr_ke
 	}
 	describe(&rec, m, k);
 	err = make(dirfd, k, &rec);
-	if (!err)
+	if (!err) {
+		krr_name_cause(&rec);
 		err = krr_recording_seal(&rec);
+	}
 	if (!err) {
 		krr_recording_close(&rec);
 		return 0;

@@ -6,6 +6,7 @@
 
 #include "lib/util.h"
 #include "vmm/ahead.h"
+#include "vmm/cause.h"
 #include "vmm/flight.h"
 #include "vmm/machine.h"
 #include "vmm/salvage.h"
@@ -53,6 +54,7 @@ int krr_seal(struct krr_recording *rec, struct krr_drain *dr, const struct krr_h
 		__free_ptr char *message = krr_printable(h->message, sizeof(h->message));
 
 		krr_set_text(&m->message, message);
+		krr_name_cause(rec);
 		set_counters(m, h);
 	}
 	krr_set_text(&m->ram_path, NULL);

@@ -505,6 +505,7 @@ int krr_verify(const struct krr_ram *recorded, const struct krr_ram *replayed,
 		return -ENOMEM;
 	mark_vmalloc(&m);
 	find_inert(&m);
+	v->inert_lost = recorded->hdr->inert_lost;
 	for (at = 0; at + PAGE <= recorded->size; at += PAGE) {
 		if (is_recorders(recorded, at))
 			continue;

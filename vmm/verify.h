@@ -56,6 +56,7 @@ struct krr_verify {
 	uint64_t bad_pages, bad_bytes;	/* in classes that are not tolerated */
 	struct krr_difference first[KRR_VERIFY_SHOWN];
 	unsigned int shown;
+	uint32_t inert_lost;	/* ranges that the guest's list of inert memory lacks */
 };
 
 const char *krr_class_name(enum krr_class c);

@@ -27,24 +27,28 @@ static void print_line(const struct krr_recording *rec)
 	__free_ptr char *log = human_bytes(m->log_bytes);
 	__free_ptr char *disk = human_bytes(krr_recording_disk_bytes(rec));
 
+	bool panic = m->stop_reason && !strcmp(m->stop_reason, krr_stop_name(KRR_STOP_PANIC));
+	const char *more = panic && m->message && *m->message ? m->message : m->why;
+
 	printf("%-*s %-20s %4" PRIu64 " %5" PRIu64 "M %10" PRIu64 " %9s %9s %7.2fs  %s%s%s%s\n",
 	       NAME_WIDTH, rec->name, m->created, m->smp, m->mem >> 20, m->events, log, disk,
 	       (double)m->duration_ms / 1000, m->stop_reason ? m->stop_reason : "none",
-	       m->why ? ": " : "", m->why ? m->why : "", m->complete ? "" : " (cut off)");
+	       more ? ": " : "", more ? more : "", m->complete ? "" : " (cut off)");
 }
 
 static json_t *line_json(const struct krr_recording *rec)
 {
 	const struct krr_manifest *m = &rec->m;
 
-	return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:s,s:b,s:s,s:s?}", "name", rec->name,
+	return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:s,s:b,s:s,s:s?,s:s?}", "name", rec->name,
 			 "created", m->created, "smp", (json_int_t)m->smp,
 			 "mem", (json_int_t)m->mem, "events", (json_int_t)m->events,
 			 "log_bytes", (json_int_t)m->log_bytes,
 			 "disk_bytes", (json_int_t)krr_recording_disk_bytes(rec),
 			 "duration_ms", (json_int_t)m->duration_ms,
 			 "stop_reason", m->stop_reason ? m->stop_reason : "none",
-			 "complete", m->complete, "release", m->release, "why", m->why);
+			 "complete", m->complete, "release", m->release, "why", m->why,
+			 "message", m->message);
 }
 
 static int list(json_t *out)

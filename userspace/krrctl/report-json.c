@@ -37,9 +37,10 @@ static json_t *verify_json(const struct krr_verify *v)
 						      krr_class_name(v->first[i].class), "bytes",
 						      (int)v->first[i].bytes, "cache",
 						      (json_int_t)v->first[i].cache));
-	return json_pack("{s:I,s:I,s:I,s:o,s:o}", "pages", (json_int_t)v->pages,
+	return json_pack("{s:I,s:I,s:I,s:I,s:o,s:o}", "pages", (json_int_t)v->pages,
 			 "unexplained_pages", (json_int_t)v->bad_pages,
-			 "unexplained_bytes", (json_int_t)v->bad_bytes, "classes", classes,
+			 "unexplained_bytes", (json_int_t)v->bad_bytes,
+			 "inert_lost", (json_int_t)v->inert_lost, "classes", classes,
 			 "first", list);
 }
 

@@ -227,6 +227,9 @@ void report_verify(const struct krr_verify *v, const struct krr_symbols *syms, c
 		return;
 	krr_err("\"%s\": every event matched, but %" PRIu64 " kernel bytes in %" PRIu64
 		" pages differ: an input was missed", name, v->bad_bytes, v->bad_pages);
+	if (v->inert_lost)
+		fprintf(stderr, "  the list of memory that devices and user mode share is incomplete, it lacks "
+			"%" PRIu32 " ranges: the bytes may be such\n", v->inert_lost);
 	for (i = 0; i < v->shown && i < most; i++)
 		print_difference(&v->first[i], syms);
 	if (v->bad_pages > i)

@@ -37,6 +37,7 @@ static const char *const stops[] = {
 	[KRR_STOP_REBOOT] = "reboot",
 	[KRR_STOP_DROP] = "dropped",
 	[KRR_STOP_NMI] = "nmi",
+	[KRR_STOP_LOCKUP] = "lockup",
 };
 
 static const char *const hows[] = {

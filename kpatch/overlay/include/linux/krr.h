@@ -30,6 +30,12 @@ bool krr_pmu_active(void);
 u64 krr_c_trap_anywhere(unsigned long regs, unsigned long b, unsigned long c, unsigned long d,
 			unsigned long site);
 
+/* __delay() in the domain */
+void krr_delay(unsigned long cycles);
+
+/* An NMI waits in exc_nmi() while text of hooks is written. */
+void krr_hold_nmi(void);
+
 extern bool krr_start_pending;
 
 /* No task may be preempted just anywhere: see leave_hooks(). */
@@ -162,6 +168,8 @@ static inline void krr_reserve(void) { }
 static __always_inline void krr_note_dr6(unsigned long dr6) { }
 static inline bool krr_doorbell(struct pt_regs *regs) { return false; }
 static inline void krr_foreign_nmi(void) { }
+static inline void krr_hold_nmi(void) { }
+static inline void krr_delay(unsigned long cycles) { }
 static inline void krr_share(struct page **pages, unsigned int n) { }
 static inline void krr_unshare(struct page **pages, unsigned int n) { }
 static inline void krr_share_mem(const void *p, size_t len) { }

@@ -139,6 +139,13 @@ static noinstr u64 krr_c_park_end(unsigned long nr_cpus, unsigned long reason)
 	return 0;
 }
 
+/* The end without a barrier: the other CPUs find out when they want the RR lock. */
+static noinstr u64 krr_c_end(unsigned long reason)
+{
+	krr_finish(reason);
+	return 0;
+}
+
 static int park_start(void *unused)
 {
 	krr_call(krr_c_park_start, num_online_cpus(), 0, 0, 0);
@@ -152,6 +159,19 @@ static int park_end(void *reason)
 	krr_list_inert();
 	krr_call(krr_c_park_end, num_online_cpus(), reason, 0, 0);
 	return 0;
+}
+
+/* End the recording from this CPU: others are locked up, and wait for the RR lock. */
+static void end_without_others(enum krr_stop reason)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	if (krr_on()) {
+		krr_list_inert();
+		krr_call(krr_c_end, reason, 0, 0, 0);
+	}
+	local_irq_restore(flags);
 }
 
 /* Is a host there, and done with the last recording? */
@@ -249,6 +269,16 @@ out:
 	return err;
 }
 
+static int check_lockup(void)
+{
+	int cpu = krr_find_lockup();
+
+	if (cpu < 0)
+		return 0;
+	krr_tell_lockup(cpu, "nothing can be recorded; reboot");
+	return -EOPNOTSUPP;
+}
+
 /**
  * krr_start_recording() - park all CPUs for the snapshot, and record from then on
  * @name: what to call it; empty: as the host likes
@@ -265,7 +295,7 @@ int krr_start_recording(const char *name, bool flight)
 
 	if (krr_g->mode != KRR_MODE_OFF)
 		return -EBUSY;
-	err = krr_check_supported() ?: find_host();
+	err = krr_check_supported() ?: check_lockup() ?: find_host();
 	if (err)
 		return err;
 	strscpy(krr_hdr->name, name, sizeof(krr_hdr->name));
@@ -290,7 +320,7 @@ int krr_start_serializing(void)
 
 	if (krr_g->mode != KRR_MODE_OFF)
 		return -EBUSY;
-	err = krr_check_supported();
+	err = krr_check_supported() ?: check_lockup();
 	if (err)
 		return err;
 	krr_g->lock_only = 1;
@@ -302,16 +332,26 @@ int krr_start_serializing(void)
  * krr_stop_recording() - park all CPUs for the host to copy memory, record no longer
  * @reason: why
  *
- * With krr_control_mutex.  Return: 0, or -EINVAL when nothing is recorded.
+ * Where a CPU is locked up in the kernel, the others are not parked: it waits for the RR
+ * lock, and so does whoever else enters the kernel.  With krr_control_mutex.  Return: 0, or -EINVAL when nothing is recorded.
  */
 int krr_stop_recording(enum krr_stop reason)
 {
+	int stuck;
+
 	if (krr_g->mode == KRR_MODE_OFF)
 		return -EINVAL;
 	krr_watch_host(false);
 	krr_list_shared();
-	stop_machine(park_end, (void *)(long)reason, cpu_online_mask);
-	krr_arm(false);
+	stuck = krr_find_lockup();
+	if (stuck < 0) {
+		stop_machine(park_end, (void *)(long)reason, cpu_online_mask);
+		krr_arm(false);
+	} else {
+		krr_tell_lockup(stuck, "the recording ends where the others are");
+		end_without_others(reason);
+		krr_disarm_later();
+	}
 	let_host_finish();
 	return 0;
 }

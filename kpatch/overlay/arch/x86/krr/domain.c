@@ -427,7 +427,6 @@ noinstr u64 krr_c_delay(unsigned long cycles, unsigned long b, unsigned long c,
 		krr_pause();
 	return 0;
 }
-EXPORT_SYMBOL_GPL(krr_c_delay);
 
 /* --- scalar and byte inputs -------------------------------------------------- */
 

@@ -280,6 +280,18 @@ SYM_FUNC_START(krr_cpu_relax)
 SYM_FUNC_END(krr_cpu_relax)
 EXPORT_SYMBOL_GPL(krr_cpu_relax)
 
+/* void krr_delay(unsigned long cycles): __delay() */
+SYM_FUNC_START(krr_delay)
+	movq	$krr_c_delay, %rax
+	call	krr_thunk
+	cmpl	$KRR_MODE_OFF, PER_CPU_VAR(krr_mode)
+	jne	1f
+	cmpq	$0, PER_CPU_VAR(krr_vif)
+	je	1f
+	sti				/* recording ended while we waited */
+1:	RET
+SYM_FUNC_END(krr_delay)
+
 /*
  * void krr_park(u32 *ringing)
  *

@@ -13,6 +13,7 @@
  * In a replay that began earlier all of them just go on, in the order of the log.  One
  * that begins here finds them waiting, and the host's command says REPLAY.
  */
+#include <linux/init.h>
 #include <linux/irq_work.h>
 #include <linux/krr.h>
 #include <linux/mutex.h>
@@ -143,10 +144,31 @@ static int park_epoch(void *unused)
 
 static void poll_host(struct work_struct *work);
 static DECLARE_DELAYED_WORK(poll_work, poll_host);
+static struct workqueue_struct *poll_wq;	/* unbound: a CPU may be locked up */
+
+static int __init make_poll_wq(void)
+{
+	poll_wq = alloc_workqueue("krr_poll", WQ_UNBOUND | WQ_HIGHPRI, 1);
+	return poll_wq ? 0 : -ENOMEM;
+}
+subsys_initcall(make_poll_wq);
 
 static void poll_again(void)
 {
-	queue_delayed_work(system_highpri_wq, &poll_work, msecs_to_jiffies(KRR_POLL_MS));
+	queue_delayed_work(poll_wq, &poll_work, msecs_to_jiffies(KRR_POLL_MS));
+}
+
+/* Without an epoch now and then the flight recorder would forget nothing: it ends instead. */
+static void begin_epoch(u32 nr)
+{
+	if (krr_find_lockup() >= 0) {
+		krr_stop_recording(KRR_STOP_LOCKUP);
+		return;
+	}
+	epoch_nr = nr;
+	krr_list_shared();
+	stop_machine(park_epoch, NULL, cpu_online_mask);
+	krr_forgive_pause();
 }
 
 /* Not under way any more, or a stop has the mutex: then there is nothing to do. */
@@ -160,14 +182,10 @@ static void poll_host(struct work_struct *work)
 	}
 	if (krr_on()) {
 		wanted = krr_input(KRR_K_SHARED, READ_ONCE(krr_hdr->wanted));
-		if (wanted == KRR_WANT_STOP) {
+		if (wanted == KRR_WANT_STOP)
 			krr_stop_recording(KRR_STOP_REQUEST);
-		} else if (wanted > epoch_nr) {
-			epoch_nr = wanted;
-			krr_list_shared();
-			stop_machine(park_epoch, NULL, cpu_online_mask);
-			krr_forgive_pause();
-		}
+		else if (wanted > epoch_nr)
+			begin_epoch(wanted);
 	}
 	if (krr_on())
 		poll_again();

@@ -32,16 +32,57 @@ struct flip {
 	u32 arrived, done;
 };
 
+static u32 flipper;			/* CPU + 1 that writes the sites, or 0 */
+
+/**
+ * krr_hold_nmi() - the first thing of an NMI: wait until the sites are whole
+ *
+ * Other CPUs than the one that writes wait.  That one sees each site before or after its
+ * one store, and the handler takes both for the same: krr_mode is off.
+ */
+noinstr void krr_hold_nmi(void)
+{
+	u32 self = raw_smp_processor_id() + 1, writer = smp_load_acquire(&flipper);
+
+	if (likely(!writer) || writer == self)
+		return;
+	while (smp_load_acquire(&flipper))
+		krr_pause();
+	sync_core();
+}
+
+/**
+ * krr_text_changed() - text was written, by the CPU that has the RR lock if there is one
+ */
+void krr_text_changed(void)
+{
+	if (krr_on())
+		krr_g->text++;
+}
+
+/* Eight bytes of the page around @site, or across pages if it is. */
+static u8 *word_around(u8 *site, int size)
+{
+	u8 *last = (u8 *)PAGE_ALIGN((unsigned long)site + 1) - sizeof(u64);
+
+	return site > last && site + size <= last + sizeof(u64) ? last : site;
+}
+
+/* In one store, which no NMI of this CPU divides: see text_poke_memcpy(). */
 static void write_site(struct jump_entry *e, bool on)
 {
-	u8 *site = (u8 *)jump_entry_code(e);
+	u8 *site = (u8 *)jump_entry_code(e), *at;
 	int size = arch_jump_entry_size(e);
+	const void *insn = x86_nops[size];
+	u64 word;
 
 	if (on)
-		text_poke_kgdb(site, text_gen_insn(size == 2 ? JMP8_INSN_OPCODE : JMP32_INSN_OPCODE,
-						   site, (void *)jump_entry_target(e)), size);
-	else
-		text_poke_kgdb(site, x86_nops[size], size);
+		insn = text_gen_insn(size == 2 ? JMP8_INSN_OPCODE : JMP32_INSN_OPCODE, site,
+				     (void *)jump_entry_target(e));
+	at = word_around(site, size);
+	memcpy(&word, at, sizeof(word));
+	memcpy((u8 *)&word + (site - at), insn, size);
+	text_poke_kgdb(at, &word, sizeof(word));
 }
 
 static void write_sites(struct jump_entry *e, unsigned int n, bool on)
@@ -70,7 +111,9 @@ static int flip_key(void *arg)
 	if (smp_processor_id() == cpumask_first(cpu_online_mask)) {
 		while (READ_ONCE(f->arrived) < num_online_cpus())
 			krr_pause();
+		smp_store_release(&flipper, smp_processor_id() + 1);
 		write_all_sites(f->on);
+		smp_store_release(&flipper, 0);
 		smp_store_release(&f->done, 1);
 	}
 	while (!smp_load_acquire(&f->done))

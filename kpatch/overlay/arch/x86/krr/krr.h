@@ -70,6 +70,7 @@ struct krr_cpu {
 	u32 ringing;		/* and that is done, once */
 	u32 apicid;
 	u32 rung, answered;	/* NMIs sent to this CPU, and taken by it */
+	u32 text;		/* krr_global.text when it synchronized last */
 } ____cacheline_aligned;
 
 struct krr_global {
@@ -100,6 +101,8 @@ struct krr_global {
 	u32 epoch;		/* CPUs wait for the next one at its barrier */
 	u32 hold_max;		/* TSC cycles after which a window yields */
 	u32 hold_urgent;	/* to who is urgent */
+
+	u32 text;		/* grows when text is written */
 
 	struct krr_patience full;	/* with the host, while the ring is full */
 	struct krr_event peek;
@@ -324,6 +327,11 @@ int krr_start_recording(const char *name, bool flight);
 int krr_start_serializing(void);
 int krr_stop_recording(enum krr_stop reason);
 void krr_forgive_pause(void);
+
+/* lockup.c */
+int krr_find_lockup(void);
+void krr_tell_lockup(int cpu, const char *what);
+void krr_disarm_later(void);
 
 /* epoch.c */
 void krr_watch_host(bool on);

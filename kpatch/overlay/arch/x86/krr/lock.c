@@ -25,6 +25,7 @@
 #include <asm/apic.h>
 #include <asm/processor.h>
 #include <asm/smp.h>
+#include <asm/sync_core.h>
 
 #include "krr.h"
 #include "put.h"
@@ -261,6 +262,20 @@ static noinstr void wait_for_lock(u64 since)
 	}
 }
 
+/*
+ * Text was written since this CPU had the lock.  The interrupt that would make it
+ * synchronize waits for a window, and the kernel must not run what it fetched before.
+ */
+static __always_inline void sync_text(void)
+{
+	u32 text = READ_ONCE(krr_g->text);
+
+	if (krr_this()->text == text)
+		return;
+	krr_this()->text = text;
+	sync_core();
+}
+
 static __always_inline void took(void)
 {
 	struct krr_global *g = krr_g;
@@ -336,6 +351,7 @@ static __always_inline void acquire_record(enum krr_how how, bool urgent)
 		krr_hdr->lock_handovers++;
 	g->last = krr_cpu_id();
 	took();
+	sync_text();
 	krr_put_acquire(how);
 }
 

@@ -23,7 +23,7 @@
 #define OUTSIDE_BYTES		1024	/* of stack, written by entry code */
 
 static unsigned long *shared_pages;	/* a bit per page frame; krr_share() */
-static u32 shared_count;		/* inert ranges found by walking page tables */
+static u32 shared_count, shared_lost;	/* inert ranges found by walking page tables */
 
 /**
  * krr_settled() - do user page tables stay as they are made?
@@ -125,21 +125,32 @@ static void walk_page_tables(struct mm_struct *mm, void *ops)
  */
 void krr_settle_pages(void)
 {
-	shared_count = 0;
+	shared_count = shared_lost = 0;
 	krr_each_mm(walk_page_tables, (void *)&settle_ops);
 }
 
 /**
  * krr_inert() - name memory whose content is of no consequence to the kernel
  * @p: kernel address, mapped; physically contiguous
+ * @len: bytes
+ *
+ * A neighbour of the last range makes it longer.  What finds no room is counted, so that
+ * verify can say that the list is incomplete.
  */
 void krr_inert(const void *p, u32 len)
 {
 	struct krr_range *r = (void *)krr_hdr + krr_hdr->inert_off;
+	u64 gpa = slow_virt_to_phys((void *)p);
+	u32 n = krr_hdr->inert_count;
 
-	if (krr_hdr->inert_count < krr_hdr->inert_max)
-		r[krr_hdr->inert_count++] =
-			(struct krr_range){ slow_virt_to_phys((void *)p), len };
+	if (n > shared_count && r[n - 1].gpa + r[n - 1].len == gpa)
+		r[n - 1].len += len;
+	else if (n > shared_count && gpa + len == r[n - 1].gpa)
+		r[n - 1] = (struct krr_range){ gpa, r[n - 1].len + len };
+	else if (n < krr_hdr->inert_max)
+		r[krr_hdr->inert_count++] = (struct krr_range){ gpa, len };
+	else
+		krr_hdr->inert_lost++;
 }
 EXPORT_SYMBOL_GPL(krr_inert);
 
@@ -246,9 +257,11 @@ EXPORT_SYMBOL_GPL(krr_unshare_mem);
  */
 void krr_list_shared(void)
 {
-	krr_hdr->inert_count = 0;
+	krr_hdr->inert_count = krr_hdr->inert_lost = 0;
+	shared_count = shared_lost = 0;
 	krr_each_mm(walk_page_tables, (void *)&shared_ops);
 	shared_count = krr_hdr->inert_count;
+	shared_lost = krr_hdr->inert_lost;
 }
 
 /* krr_list_inert() - the inert ranges of this moment, after those found in page tables */
@@ -258,6 +271,7 @@ void krr_list_inert(void)
 	int cpu;
 
 	krr_hdr->inert_count = shared_count;
+	krr_hdr->inert_lost = shared_lost;
 	krr_virtio_inert();
 	for_each_set_bit(pfn, shared_pages, max_pfn)
 		krr_inert(pfn_to_kaddr(pfn), PAGE_SIZE);

@@ -99,7 +99,7 @@ static_assert(offsetof(struct krr_global, muted) == KRR_G_MUTED);
 static_assert(offsetof(struct krr_hdr, head) == KRR_HDR_HEAD);
 
 #define STACKS_BYTES	(KRR_MAX_CPUS * KRR_STACK_BYTES)
-#define INERT_BYTES	(64u << 10)
+#define INERT_BYTES	(256u << 10)
 #define GLOBAL_BYTES	PAGE_ALIGN(sizeof(struct krr_global))
 
 /**

@@ -168,6 +168,7 @@ enum krr_stop {
 	KRR_STOP_REBOOT		= 5,	/* reboot, halt or power-off */
 	KRR_STOP_DROP		= 6,	/* the flight recorder is not wanted any more */
 	KRR_STOP_NMI		= 7,	/* an NMI that is not the recorder's */
+	KRR_STOP_LOCKUP		= 8,	/* a CPU is locked up in the kernel, so no epoch can begin */
 };
 
 /*
@@ -291,7 +292,10 @@ struct krr_hdr {
 	char  kversion[128];		/* uname -v */
 	__u64 recorder_start, recorder_end;	/* gpa range: recorder's memory */
 	__u64 tsc_khz;
-	__u8  pad1[200];
+	__u8  pad1[192];
+
+	__u32 inert_lost;		/* guest, at the end: ranges that were one too many */
+	__u32 pad5;
 
 	/* host-written */
 	__u32 command __attribute__((aligned(64)));	/* enum krr_command */

@@ -24,4 +24,11 @@ static inline void krr_text_again(void *addr)
 #endif
 }
 
+#ifdef CONFIG_KRR
+/* Text was written: a CPU that gets the RR lock from now on synchronizes first. */
+void krr_text_changed(void);
+#else
+static inline void krr_text_changed(void) { }
+#endif
+
 #endif
