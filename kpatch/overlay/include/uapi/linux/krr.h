@@ -189,7 +189,8 @@ enum krr_stop {
 #define KRR_ENTRY_SLOTS		256
 
 /*
- * KRR_EV_UREAD: varint of the bytes *not* copied, then the bytes copied.
+ * KRR_EV_UREAD: varint of the bytes *not* copied, then the bytes copied.  More than
+ * KRR_UREAD_MAX of them are several events, each with the same varint.
  * KRR_EV_UFAULT: varint pos+, varint (number of the faulting instruction in the
  * kernel's table << 16 | error code), varint cr2, varint rcx.
  * KRR_EV_KEEP: varint of the milliseconds before it that are of interest (0: all
