@@ -14,6 +14,7 @@
 #define KRR_K_FPU	0xd6
 
 struct page;
+struct pci_dev;
 
 void krr_reserve(void);
 void krr_share(struct page **pages, unsigned int n);
@@ -27,6 +28,7 @@ void krr_virtio_inert(void);
 void krr_unsupported(const char *what);
 void krr_come_back(struct pt_regs *regs);
 bool krr_pmu_active(void);
+void krr_bus_master(struct pci_dev *dev);
 u64 krr_c_trap_anywhere(unsigned long regs, unsigned long b, unsigned long c, unsigned long d,
 			unsigned long site);
 
@@ -138,6 +140,7 @@ do {									\
 #include <linux/types.h>
 
 struct page;
+struct pci_dev;
 struct pt_regs;
 
 #ifdef CONFIG_X86
@@ -167,6 +170,7 @@ static inline void krr_unshare(struct page **pages, unsigned int n) { }
 static inline void krr_share_mem(const void *p, size_t len) { }
 static inline void krr_unshare_mem(const void *p, size_t len) { }
 static inline void krr_unsupported(const char *what) { }
+static inline void krr_bus_master(struct pci_dev *dev) { }
 static __always_inline bool krr_settling(void) { return false; }
 static __always_inline bool krr_cstar(void) { return false; }
 static __always_inline void krr_enter_nmi(struct pt_regs *regs) { }
