@@ -164,6 +164,31 @@ noinstr u64 krr_c_uread_replay(u8 *dst, const void *src, unsigned long n, unsign
 	return 0;
 }
 
+/* Write as many bytes as @bytes has, again and again. */
+static noinstr void poke_all(u8 *dst, const u8 bytes[64], unsigned long n)
+{
+	unsigned long part;
+
+	for (; n; dst += part, n -= part) {
+		part = min_t(unsigned long, n, 64);
+		krr_poke(dst, bytes, part);
+	}
+}
+
+/*
+ * What is in user pages is of no consequence, so it may as well be a pattern: then a read
+ * that no hook sees does not get what it got in recording.
+ */
+static noinstr void poke(void *dst, const void *src, unsigned long n)
+{
+	static const u8 poison[64] __aligned(64) = { [0 ... 63] = KRR_POISON };
+
+	if (krr_hdr->host_flags & KRR_HOST_POISON)
+		poke_all(dst, poison, n);
+	else
+		krr_poke(dst, src, n);
+}
+
 noinstr u64 krr_c_uwrite_replay(void *dst, const void *src, unsigned long n, unsigned long d,
 				unsigned long site)
 {
@@ -173,7 +198,7 @@ noinstr u64 krr_c_uwrite_replay(void *dst, const void *src, unsigned long n, uns
 		raise_copy(&f, (u64)dst, (u64)src, n, true);
 		return 1;
 	}
-	krr_poke(dst, src, n);
+	poke(dst, src, n);
 	return 0;
 }
 
@@ -182,16 +207,12 @@ noinstr u64 krr_c_uclear_replay(void *dst, const void *src, unsigned long n, uns
 {
 	static const u8 zero[64] __aligned(64);
 	struct fault f;
-	unsigned long part;
 
 	if (take_fault(&f)) {
 		raise_copy(&f, (u64)dst, (u64)src, n, false);
 		return 1;
 	}
-	for (; n; dst += part, n -= part) {
-		part = min_t(unsigned long, n, sizeof(zero));
-		krr_poke(dst, zero, part);
-	}
+	poke_all(dst, zero, n);
 	return 0;
 }
 
@@ -223,7 +244,7 @@ noinstr u64 krr_c_put_replay(u64 value, u64 ptr, u64 unused, u32 size, u64 site)
 		raise(&f)->ax = value;
 		return 1;
 	}
-	krr_poke((void *)ptr, &value, size);
+	poke((void *)ptr, &value, size);
 	this_cpu_ptr(&krr_ua)->ax = value;
 	return 0;
 }

@@ -224,9 +224,12 @@ enum krr_state {
 	KRR_ST_PREPARING	= 9,	/* PARKED_START comes next; the guest runs */
 };
 
+#define KRR_POISON	0x5a	/* each byte of the pattern, see KRR_HOST_POISON */
+
 /* hdr.host_flags, written by the host. */
 #define KRR_HOST_EOF	0x1	/* replay: @head will not grow any more */
 #define KRR_HOST_READY	0x2	/* PREPARING: the guest may park */
+#define KRR_HOST_POISON	0x4	/* replay: write a pattern to user memory, not what was written */
 
 /*
  * What a reader of guest memory needs to tell the pages of this kernel apart.
