@@ -3,7 +3,7 @@
 # bad-input.t - damaged recordings, missing things and wrong calls are told
 # apart by exit status: 2 usage, 3 precondition, 4 damaged, 5 diverged
 . "$(dirname "$0")/lib.sh"
-plan 44
+plan 47
 
 s=$KRR_STORE
 
@@ -104,3 +104,19 @@ says "expected 391 MiB of available host memory, found 195 MiB" "with both figur
 ram=$(sed -n 's/.*guest RAM in \([^:]*\):.*/\1/p' "$last")
 [ -n "$ram" ] && [ ! -e "$ram" ]
 point $? "and the RAM file is gone"
+
+# a guest that spoils its ring: what is lost is never taken for a recording
+"$krrctl" run --accel $accel --smp 1 --record spoilt -- /bin/sleep 4 >"$work/spoilt" 2>&1 &
+pid=$!
+wait_for 60 test -s "$s/spoilt.incomplete/log.krr"
+hdr=$(sed -n 's/.*"hdr_gpa": *\([0-9]*\).*/\1/p' "$s/spoilt.incomplete/manifest.json")
+# the head of the ring, see docs/format.md
+perl -e 'my ($f, $at) = @ARGV; open(F, "+<:raw", $f) or die "$f: $!";
+	for (1 .. 100) { sysseek(F, $at, 0); syswrite(F, pack("Q", 1 << 62)); select(undef, undef, undef, 0.002) }' \
+	"$(echo /dev/shm/krr-*-run-$pid.ram)" $((hdr + 640))
+wait $pid
+[ $? -eq 4 ]
+point $? "a spoilt ring ends krrctl run with 4"
+last=$work/spoilt
+says "the guest's event stream is damaged" "with a message"
+says "what was logged before the damage" "and the part before it is named"

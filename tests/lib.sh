@@ -14,7 +14,8 @@
 #	oops CONSOLE		prints the oops up to the panic, time stamps and all
 #	record_program PROGRAM "ARGUMENTS" [OPTIONS...]
 #				4 points: a guest program is recorded on one vCPU and
-#				on two, verified, and replayed once more; 6 points with
+#				on two, verified, and replayed once more with user
+#				memory poisoned; 6 points with
 #				options of krrctl run that give it a device to use
 #	record_module PROGRAM "ARGUMENTS"
 #				the plan, and 6 points: the same for a program that loads
@@ -132,7 +133,8 @@ record_program() {
 			"$krrctl" run --accel "$accel" --smp $smp "$@" --record "$rec" --verify \
 				-- "/tests/$program" $arguments
 		[ $# -eq 0 ] || lacks "skipped" "$program on $smp vCPU: had its device"
-		ok "$program on $smp vCPU: replayed again" "$krrctl" replay "$rec"
+		ok "$program on $smp vCPU: replayed with user memory poisoned" \
+			"$krrctl" replay --poison "$rec"
 	done
 }
 

@@ -739,6 +739,9 @@ static void finish(struct krr_recorder *r, bool parked)
 	err2 = make_files(r, end, console, &kept);
 	r->active = false;
 	r->go_on = is_to_go_on(r);
+	/* the drain has said it; what was logged before is a recording, but not all that was asked for */
+	if (!err && r->drain.damaged)
+		err = -EBADMSG;
 	publish(r, err ? err : err2, r->flight ? kept : r->rec.name);
 	free(kept);
 	forget(r);

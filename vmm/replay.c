@@ -15,6 +15,7 @@
 #include "vmm/cpu.h"
 #include "vmm/replay.h"
 #include "vmm/state.h"
+#include "vmm/verify.h"
 
 #define ASK_NS		1000000000ull	/* no progress that long: is QEMU well? */
 #define QEMU_UP_MS	30000u	/* to come up; a nested host is slow */
@@ -73,9 +74,9 @@ static int prepare_ram(struct krr_replay *rp)
 	rp->head = rp->rec->m.ring_base;
 	krr_store(&rp->ram.hdr->head, rp->head);
 	krr_store(&rp->ram.hdr->tail, rp->head);
-	krr_store(&rp->ram.hdr->host_flags, 0u);
+	krr_store(&rp->ram.hdr->host_flags, rp->how->poison ? KRR_HOST_POISON : 0u);
 	krr_store(&rp->ram.hdr->command, (uint32_t)KRR_CMD_REPLAY);
-	return 0;
+	return rp->how->poison ? krr_poison(&rp->ram) : 0;
 }
 
 /* What QEMU gets, in memory: the recording stays what QEMU saved. */
@@ -288,7 +289,7 @@ static int feed(struct krr_replay *rp)
 	}
 	krr_store(&h->head, rp->head);
 	if (rp->eof)
-		krr_store(&h->host_flags, (uint32_t)KRR_HOST_EOF);
+		krr_store(&h->host_flags, krr_load(&h->host_flags) | KRR_HOST_EOF);
 	return 0;
 }
 

@@ -24,6 +24,7 @@ enum krr_replay_state {
 struct krr_replay_how {
 	const char *accel;	/* "kvm" or "tcg" */
 	bool gdb;		/* with a gdb stub */
+	bool poison;		/* user pages hold a pattern; see krr_poison() */
 	bool trial;		/* say nothing if QEMU does not start, or lacks what the CPU has */
 };
 

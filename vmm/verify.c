@@ -516,3 +516,44 @@ int krr_verify(const struct krr_ram *recorded, const struct krr_ram *replayed,
 	free_maps(&m);
 	return 0;
 }
+
+/* Has a process mapped it?  _mapcount is where page_type is, and begins at -1. */
+static bool is_mapped(const struct memory *m, uint64_t pa)
+{
+	uint64_t page = page_of(m, pa);
+
+	return page && (int32_t)read_virt(m, page + m->l.page_type, 4) >= 0;
+}
+
+static bool is_user(const struct memory *m, uint64_t pa)
+{
+	enum krr_class c = classify(m, pa);
+
+	return c == KRR_CLASS_ANON || (c == KRR_CLASS_CACHE && is_mapped(m, pa));
+}
+
+/**
+ * krr_poison() - overwrite the pages that user mode can write
+ * @ram: memory of a guest that has not begun its replay
+ *
+ * Those are anonymous pages, and those of files that a process has mapped.  The kernel of
+ * a replay reads none of them but where a hook gives it what the log says.  A read without
+ * a hook gets KRR_POISON, and the replay goes another way, even if the page would have held
+ * what it held in the recording.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int krr_poison(struct krr_ram *ram)
+{
+	struct memory m = { .ram = ram, .end = krr_ram_end(ram), .l = ram->hdr->layout };
+	uint64_t at;
+
+	if (make_maps(&m))
+		return -ENOMEM;
+	mark_vmalloc(&m);
+	for (at = 0; at + PAGE <= ram->size; at += PAGE)
+		if (!is_recorders(ram, at) && is_user(&m, krr_ram_gpa(ram, at)))
+			memset(ram->map + at, KRR_POISON, PAGE);
+	free_maps(&m);
+	return 0;
+}

@@ -61,6 +61,7 @@ struct krr_verify {
 
 const char *krr_class_name(enum krr_class c);
 bool krr_class_tolerated(enum krr_class c);
+int krr_poison(struct krr_ram *ram);
 int krr_verify(const struct krr_ram *recorded, const struct krr_ram *replayed,
 	       struct krr_verify *v);
 

@@ -233,6 +233,7 @@ static void refused(void **state)
 	static const uint8_t entry_words[] = { KRR_EV_ENTRY, 0, 6, 0, 9, 0x80, 0x80, 0x80, 0x04 };
 	static const uint8_t entry_long[] = { KRR_EV_ENTRY, 0, 4, 0, 9, 0, 0 };
 	static const uint8_t entry_vector[] = { KRR_EV_ENTRY, 0, 3, 3, 9, 0 };
+	static const uint8_t uread_headless[] = { KRR_EV_UREAD, 0, 3, 0xff, 0xff, 0xff };
 	static const uint8_t keep_empty[] = { KRR_EV_KEEP, 0, 0 };
 	static const uint8_t keep_short[] = { KRR_EV_KEEP, 0, 2, 0x80, 0x80 };
 	static const uint8_t keep_long[] = {
@@ -249,9 +250,55 @@ static void refused(void **state)
 	assert_int_equal(decode_raw(entry_words, sizeof(entry_words)), -EBADMSG);
 	assert_int_equal(decode_raw(entry_long, sizeof(entry_long)), -EBADMSG);
 	assert_int_equal(decode_raw(entry_vector, sizeof(entry_vector)), -EBADMSG);
+	assert_int_equal(decode_raw(uread_headless, sizeof(uread_headless)), -EBADMSG);
 	assert_int_equal(decode_raw(keep_empty, sizeof(keep_empty)), -EBADMSG);
 	assert_int_equal(decode_raw(keep_short, sizeof(keep_short)), -EBADMSG);
 	assert_int_equal(decode_raw(keep_long, sizeof(keep_long)), -EBADMSG);
+}
+
+/* The bytes of an event are those of docs/format.md, whichever piece of a read it is. */
+static void pieces_of_a_read(void **state)
+{
+	static const struct {
+		uint64_t left;
+		unsigned int head_len;
+		uint8_t head[3];
+	} vectors[] = {
+		{ 0, 1, { 0 } },
+		{ 127, 1, { 0x7f } },
+		{ 128, 2, { 0x80, 0x01 } },
+		{ 786432, 3, { 0x80, 0x80, 0x30 } },
+	};
+	static uint8_t ones[KRR_UREAD_MAX], stream[KRR_UREAD_MAX + 32], head[KRR_VARINT_MAX];
+	struct krr_decoder d;
+	struct krr_event ev;
+	const uint8_t *p;
+	uint64_t left;
+	unsigned int i;
+	int n;
+
+	(void)state;
+	memset(ones, 0xff, sizeof(ones));
+	krr_decoder_init(&d);
+	for (i = 0; i < ARRAY_SIZE(vectors); i++) {
+		unsigned int head_len = vectors[i].head_len;
+
+		assert_int_equal(krr_uread_put_head(head, vectors[i].left) - head, head_len);
+		assert_memory_equal(head, vectors[i].head, head_len);
+		/* as the second piece of a read is: none of its bytes would end a varint */
+		stream[0] = KRR_EV_UREAD;
+		stream[1] = 0;
+		p = krr_varint_put(stream + 2, head_len + sizeof(ones));
+		n = (int)(p - stream);
+		memcpy(stream + n, head, head_len);
+		memcpy(stream + n + head_len, ones, sizeof(ones));
+		n += (int)(head_len + sizeof(ones));
+		assert_int_equal(krr_decode(&d, stream, (size_t)n, &ev), n);
+		p = ev.data;
+		assert_int_equal(krr_uread_get_head(&p, ev.data + ev.len, &left), 0);
+		assert_int_equal(left, vectors[i].left);
+		assert_int_equal(ev.data + ev.len - p, sizeof(ones));
+	}
 }
 
 /* A decoder that refuses an event is where it was. */
@@ -500,6 +547,7 @@ int main(void)
 		cmocka_unit_test(flipped_bits),
 		cmocka_unit_test(entries),
 		cmocka_unit_test(refused),
+		cmocka_unit_test(pieces_of_a_read),
 		cmocka_unit_test(refused_leaves_no_trace),
 		cmocka_unit_test(unknown_kinds_are_skipped),
 		cmocka_unit_test(names),

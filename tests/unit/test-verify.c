@@ -262,6 +262,34 @@ static void recorders_memory_is_left_out(void **state)
 }
 
 /* Page tables that lead nowhere, or in a circle, must not be followed out of RAM. */
+/* What user mode can write is overwritten, and nothing else. */
+static void poison(void **state)
+{
+	const uint64_t anon = 11ull << 20, mapped = anon + 4096, unmapped = anon + 2 * 4096,
+		       slab = anon + 3 * 4096;
+	uint64_t at, others = 0;
+
+	(void)state;
+	set_page(anon, 24, DIRECT | 1);
+	set_page(mapped, 24, DIRECT);
+	set_page(mapped, TYPE_AT, 1ull << 32);		/* _mapcount 0: once */
+	set_page(unmapped, 24, DIRECT);
+	set_page(slab, 0, 1ull << SLAB_BIT);
+	assert_int_equal(krr_poison(&b), 0);
+	for (at = 0; at < RAM_BYTES; at += 4096)
+		if (at != anon && at != mapped && at != HDR_AT)
+			others += !!memcmp(a.map + at, b.map + at, 4096);
+	assert_int_equal(others, 0);
+	for (at = anon; at < unmapped; at++)
+		assert_int_equal(b.map[at], KRR_POISON);
+	memcpy(b.map + anon, a.map + anon, unmapped - anon);
+	set_page(anon, 24, 0);
+	set_page(mapped, 24, 0);
+	set_page(mapped, TYPE_AT, IN_USE);
+	set_page(unmapped, 24, 0);
+	set_page(slab, 0, 0);
+}
+
 static void hostile_tables(void **state)
 {
 	static struct krr_verify v;
@@ -386,6 +414,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(equal),
+		cmocka_unit_test(poison),
 		cmocka_unit_test(classes),
 		cmocka_unit_test(free_lists),
 		cmocka_unit_test(inert_ranges),

@@ -52,8 +52,8 @@ _krrctl_options()
 	case $1 in
 	doctor|info|ls)	echo '--json --help' ;;
 	run)		echo "--record --verify $machine --quiet --help" ;;
-	replay)		echo '--verify --until --console --accel --timeout --json --quiet --help' ;;
-	verify)		echo '--accel --timeout --json --quiet --help' ;;
+	replay)		echo '--verify --until --console --accel --timeout --poison --json --quiet --help' ;;
+	verify)		echo '--accel --timeout --poison --json --quiet --help' ;;
 	dump)		echo '--cpu --kind --subsys --match --from --to --json --help' ;;
 	export)		echo '--perfetto --from --to --help' ;;
 	enable)		echo '--subsys --comm --cgroup --port --when --then --rate --keep --budget

@@ -11,6 +11,8 @@
 	"  --accel A      auto, kvm or tcg (auto: kvm if it can replay this recording)\n" \
 	"  --timeout S    give up after S seconds without progress (30, or 600 for what was\n" \
 	"                 recorded under KVM and is replayed under TCG; 0: never)\n" \
+	"  --poison       user memory holds a pattern: a read of it that the recorder missed\n" \
+	"                 diverges\n"					\
 	"  --json         result as JSON\n"				\
 	"  --quiet        no progress\n"
 
@@ -36,6 +38,7 @@ static const struct option options[] = {
 	{ "console", no_argument, NULL, 'c' },
 	{ "accel", required_argument, NULL, 'a' },
 	{ "timeout", required_argument, NULL, 't' },
+	{ "poison", no_argument, NULL, 'p' },
 	{ "json", no_argument, NULL, 'j' },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "help", no_argument, NULL, 'h' },
@@ -65,6 +68,9 @@ static int run(int argc, char **argv, const char *usage, struct replay_options *
 			if (krr_parse_u64(optarg, &seconds) || seconds > 1000000)
 				return usage_error(usage);
 			o->timeout_s = (unsigned int)seconds;
+			break;
+		case 'p':
+			o->poison = true;
 			break;
 		case 'j':
 			o->json = true;

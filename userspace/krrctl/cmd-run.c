@@ -140,6 +140,9 @@ static int conclude(struct run *r, int err, int status, const struct krr_outcome
 {
 	if (o->count && !o->err)
 		print_outcome(o);
+	else if (o->count && o->err == -EBADMSG)
+		krr_err("\"%s\" holds what was logged before the damage: krrctl info %s", o->name,
+			o->name);
 	if (err == -EPIPE)
 		return guest_ended(r, o);
 	if (err)

@@ -50,7 +50,7 @@ int session_exec(struct krr_link *link, struct krr_vm *vm, struct krr_recorder *
 struct replay_options {
 	const char *accel;	/* "auto", "kvm" or "tcg" */
 	unsigned int timeout_s;
-	bool verify, json, console;
+	bool verify, json, console, poison;
 	const char *until;	/* a position, or NULL: the end */
 };
 

@@ -233,7 +233,7 @@ static int replay_until(struct krr_replay *rp, const struct replay_options *opts
 
 static int start(const struct krr_recording *rec, const struct replay_options *opts)
 {
-	struct krr_replay_how how = { 0 };
+	struct krr_replay_how how = { .poison = opts->poison };
 	struct krr_replay rp;
 	uint64_t until = 0;
 	int err = 0;

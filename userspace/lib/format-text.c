@@ -195,7 +195,7 @@ static void add_blob(struct krr_text *o, const struct krr_decoder *d, const stru
 		add_entry(o, &d->entry[ev->cpu]);
 		return;
 	case KRR_EV_UREAD:
-		left = krr_get_varint(&c);
+		krr_uread_get_head(&c.p, c.end, &left);
 		krr_text_add(o, "%zu bytes", (size_t)(c.end - c.p));
 		if (left)
 			krr_text_add(o, ", %" PRIu64 " not copied", left);

@@ -118,10 +118,11 @@ static int decode_ufault(struct krr_decoder *d, struct krr_event *ev)
 /* UREAD: bytes not copied, then the bytes. */
 static int decode_uread(struct krr_decoder *d, const struct krr_event *ev)
 {
-	struct krr_cursor c = { .p = ev->data, .end = ev->data + ev->len };
+	const uint8_t *p = ev->data;
+	uint64_t left;
 
-	krr_get_varint(&c);
-	return c.bad ? bad(d, "uread without the number of bytes left") : 0;
+	return krr_uread_get_head(&p, p + ev->len, &left) ?
+	       bad(d, "uread without the number of bytes left") : 0;
 }
 
 /**

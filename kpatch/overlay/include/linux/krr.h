@@ -14,6 +14,7 @@
 #define KRR_K_FPU	0xd6
 
 struct page;
+struct pci_dev;
 
 void krr_reserve(void);
 void krr_share(struct page **pages, unsigned int n);
@@ -27,6 +28,8 @@ void krr_virtio_inert(void);
 void krr_unsupported(const char *what);
 void krr_come_back(struct pt_regs *regs);
 bool krr_pmu_active(void);
+void krr_bus_master(struct pci_dev *dev);
+unsigned long krr_domain_dr7(unsigned long dr7);
 u64 krr_c_trap_anywhere(unsigned long regs, unsigned long b, unsigned long c, unsigned long d,
 			unsigned long site);
 
@@ -74,6 +77,12 @@ static __always_inline bool krr_cstar(void) { return true; }
 static __always_inline void krr_note_dr6(unsigned long dr6)
 {
 	asm volatile("movq %0, %%gs:krr_dr6" : : "r" (dr6));
+}
+
+/* What is written to DR7: the kernel's own accesses to user memory are not watched. */
+static __always_inline unsigned long krr_dr7(unsigned long dr7)
+{
+	return krr_on() ? krr_domain_dr7(dr7) : dr7;
 }
 
 /* A scalar that a device may have written, read from shared memory. */
@@ -144,6 +153,7 @@ do {									\
 #include <linux/types.h>
 
 struct page;
+struct pci_dev;
 struct pt_regs;
 
 #ifdef CONFIG_X86
@@ -175,6 +185,8 @@ static inline void krr_unshare(struct page **pages, unsigned int n) { }
 static inline void krr_share_mem(const void *p, size_t len) { }
 static inline void krr_unshare_mem(const void *p, size_t len) { }
 static inline void krr_unsupported(const char *what) { }
+static inline void krr_bus_master(struct pci_dev *dev) { }
+static __always_inline unsigned long krr_dr7(unsigned long dr7) { return dr7; }
 static __always_inline bool krr_settling(void) { return false; }
 static __always_inline bool krr_cstar(void) { return false; }
 static __always_inline void krr_enter_nmi(struct pt_regs *regs) { }

@@ -110,6 +110,7 @@ static noinstr u64 krr_c_park_start(unsigned long nr_cpus)
 		return 0;
 	g->mode = cmd == KRR_CMD_RECORD ? KRR_MODE_RECORD : KRR_MODE_REPLAY;
 	this_cpu_write(krr_mode, g->mode);
+	krr_unwatch_user();
 	if (cmd == KRR_CMD_REPLAY)
 		krr_settle_cpu();
 	if (one + 1 == nr_cpus && !g->lock_only) {

@@ -17,6 +17,7 @@
 #include <asm/apicdef.h>
 #include <asm/asm.h>
 #include <asm/cpufeature.h>
+#include <asm/debugreg.h>
 #include <asm/fpu/xcr.h>
 #include <asm/invpcid.h>
 #include <asm/msr-index.h>
@@ -61,6 +62,42 @@ static __always_inline u64 log_reg(u64 site, u64 v)
 		return krr_take(KRR_EV_REG, site)->arg[0];
 	krr_put1(KRR_EV_REG, site, v);
 	return v;
+}
+
+#define ENABLED(nr)	(DR_GLOBAL_ENABLE << (nr) * DR_ENABLE_SIZE | \
+			 DR_LOCAL_ENABLE << (nr) * DR_ENABLE_SIZE)
+#define UNWATCH_USER(dr7, nr)	((u64)native_get_debugreg(nr) < TASK_SIZE_MAX ? \
+				 (dr7) & ~(u64)ENABLED(nr) : (dr7))
+
+/* krr_dr7() in the domain: without watchpoints on user memory */
+noinstr unsigned long krr_domain_dr7(unsigned long dr7)
+{
+	dr7 = UNWATCH_USER(dr7, 0);
+	dr7 = UNWATCH_USER(dr7, 1);
+	dr7 = UNWATCH_USER(dr7, 2);
+	return UNWATCH_USER(dr7, 3);
+}
+
+/*
+ * krr_unwatch_user(), krr_watch_user() - this CPU has come into the domain, or leaves it
+ *
+ * The kernel's accesses to user memory trap at no watchpoint, since a replay has none of
+ * them.
+ */
+noinstr void krr_unwatch_user(void)
+{
+	unsigned long dr7 = this_cpu_read(cpu_dr7);
+
+	if (dr7)
+		native_set_debugreg(7, krr_domain_dr7(dr7));
+}
+
+noinstr void krr_watch_user(void)
+{
+	unsigned long dr7 = this_cpu_read(cpu_dr7);
+
+	if (dr7)
+		native_set_debugreg(7, dr7);
 }
 
 /* native_cpuid(): pointers to EAX, EBX, ECX and EDX; the first and the third are inputs, too */

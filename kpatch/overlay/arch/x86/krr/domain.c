@@ -133,8 +133,10 @@ noinstr u64 krr_c_entry(unsigned long regs, unsigned long b, unsigned long c,
 	if (!krr_recording())
 		return 0;		/* replay_entry() made it */
 	krr_lock_acquire(KRR_HOW_USER, is_urgent(current_vector()));
-	if (krr_recording())
+	if (krr_recording()) {
+		krr_unwatch_user();
 		log_entry((struct pt_regs *)regs);
+	}
 	return 0;
 }
 
@@ -193,8 +195,10 @@ noinstr u64 krr_c_leave(unsigned long a, unsigned long b, unsigned long c, unsig
 {
 	step_outside();
 	krr_lock_release();
-	if (krr_recording())
+	if (krr_recording()) {
+		krr_watch_user();
 		return 0;
+	}
 	krr_lock_wait_turn(KRR_HOW_USER);
 	replay_entry();
 }
@@ -528,6 +532,7 @@ noinstr void krr_finish(enum krr_stop reason)
 	}
 	smp_store_release(&krr_hdr->state, KRR_ST_IDLE);
 	this_cpu_write(krr_mode, KRR_MODE_OFF);
+	krr_watch_user();
 	smp_store_release(&krr_g->mode, KRR_MODE_OFF);
 	smp_mb();
 	krr_ring_all();

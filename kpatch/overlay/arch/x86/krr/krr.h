@@ -309,6 +309,8 @@ void krr_list_inert(void);
 
 /* cpu.c */
 void krr_settle_cpu(void);
+void krr_unwatch_user(void);
+void krr_watch_user(void);
 #ifdef CONFIG_X86_X2APIC
 void krr_allow_x2apic(void);
 #else

@@ -15,6 +15,7 @@
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
+#include <linux/pci.h>
 #include <linux/sched/task.h>
 #include <linux/smp.h>
 #include <linux/sysfs.h>
@@ -123,6 +124,18 @@ static int get_fromio(char *buf, const struct kernel_param *kp)
 	return show(buf, 0, kp, left);
 }
 
+/* The bridge to ISA may do DMA from now on, and does none. */
+static int get_dma(char *buf, const struct kernel_param *kp)
+{
+	struct pci_dev *dev = pci_get_class(PCI_CLASS_BRIDGE_ISA << 8, NULL);
+
+	if (!dev)
+		return -ENODEV;
+	pci_set_master(dev);
+	pci_dev_put(dev);
+	return show(buf, 0, kp, 1);
+}
+
 static void read_ss(void *ss)
 {
 	savesegment(ss, *(u16 *)ss);
@@ -159,6 +172,7 @@ INPUT(warn, "a warning, with flags that are undefined");
 INPUT(oops, "an oops by a locked instruction, in a thread");
 INPUT(ins, "the PIT's counter, by ins");
 INPUT(fromio, "the count of the local APIC's timer, by memcpy_fromio()");
+INPUT(dma, "none: a device without driver gets bus mastering");
 INPUT(ss, "SS of each CPU, in an interrupt on all but this one");
 
 MODULE_DESCRIPTION("krr: reads of devices for tests");

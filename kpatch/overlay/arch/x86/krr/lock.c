@@ -308,6 +308,7 @@ noinstr bool krr_off_if_ended(void)
 	if (READ_ONCE(krr_g->mode) != KRR_MODE_OFF)
 		return false;
 	this_cpu_write(krr_mode, KRR_MODE_OFF);
+	krr_watch_user();
 	return true;
 }
 

@@ -34,6 +34,11 @@ __printf(1, 2) int krr_refuse(const char *fmt, ...)
 	return -EOPNOTSUPP;
 }
 
+static bool is_virtio(const struct pci_dev *dev)
+{
+	return dev->driver && !strcmp(dev->driver->name, "virtio-pci");
+}
+
 /* Device memory is logged where virtio rings are read; other DMA would be missed. */
 static int check_pci(void)
 {
@@ -41,19 +46,34 @@ static int check_pci(void)
 	u16 command;
 
 	for_each_pci_dev(dev) {
-		struct pci_driver *driver = dev->driver;
-
-		if (!driver || !strcmp(driver->name, "virtio-pci"))
+		if (!dev->driver || is_virtio(dev))
 			continue;
 		pci_read_config_word(dev, PCI_COMMAND, &command);
 		if (!(command & PCI_COMMAND_MASTER))
 			continue;
 		krr_refuse("driver %s does DMA for device %s; only virtio devices can be recorded: unbind it",
-		       driver->name, pci_name(dev));
+		       dev->driver->name, pci_name(dev));
 		pci_dev_put(dev);
 		return -EOPNOTSUPP;
 	}
 	return 0;
+}
+
+/**
+ * krr_bus_master() - a PCI device may do DMA from now on
+ * @dev: device, its driver known
+ *
+ * The recording ends unless it is virtio's, or a bridge, which only passes on.
+ */
+void krr_bus_master(struct pci_dev *dev)
+{
+	static char what[80];
+
+	if (!krr_on() || pci_is_bridge(dev) || is_virtio(dev))
+		return;
+	snprintf(what, sizeof(what), "driver %s does DMA for device %s",
+		 dev->driver ? dev->driver->name : "(none)", pci_name(dev));
+	krr_unsupported(what);
 }
 
 /* Programs read such a map by plain loads. */
@@ -123,6 +143,8 @@ int krr_check_supported(void)
 		return krr_refuse("this kernel has TLS or the crypto API for user mode in it, which read user pages");
 	if (IS_ENABLED(CONFIG_TCP_MD5SIG))
 		return krr_refuse("this kernel has TCP MD5 signatures in it, which read user pages");
+	if (IS_ENABLED(CONFIG_KCOV))
+		return krr_refuse("this kernel has KCOV in it, which reads an index that user mode may write");
 	return check_cpu() ?: check_ciphers() ?: check_pci() ?: check_mappings();
 }
 

@@ -15,7 +15,6 @@
 
 #include "krr.h"
 
-#define CHUNK	(KRR_MAX_BYTES / 2)
 
 DEFINE_PER_CPU(struct krr_ua, krr_ua);
 
@@ -26,15 +25,16 @@ noinstr u64 krr_c_uread(void *dst, const void *src, unsigned long n, unsigned lo
 			unsigned long site)
 {
 	unsigned long done = n - left, part;
-	u8 head[10];
+	u8 head[KRR_VARINT_MAX];
 	u8 *p = dst;
 
-	part = min_t(unsigned long, done, CHUNK);
-	krr_put_bytes(KRR_EV_UREAD, site, head, krr_varint_put(head, left) - head, p, part);
-	for (p += part, done -= part; done; p += part, done -= part) {
-		part = min_t(unsigned long, done, CHUNK);
-		krr_put_bytes(KRR_EV_UREAD, site, NULL, 0, p, part);
-	}
+	do {
+		part = min_t(unsigned long, done, KRR_UREAD_MAX);
+		krr_put_bytes(KRR_EV_UREAD, site, head, krr_uread_put_head(head, left) - head,
+			      p, part);
+		p += part;
+		done -= part;
+	} while (done);
 	return left;
 }
 
@@ -46,9 +46,9 @@ noinstr void krr_c_get(u64 ptr, u64 unused, u64 value, u32 size, u64 site)
 /* A read that failed: all of it is left, and there is no data. */
 noinstr void krr_c_get_failed(u64 ptr, u64 unused, u64 value, u32 size, u64 site)
 {
-	u8 left = size;
+	u8 head[KRR_VARINT_MAX];
 
-	krr_put_bytes(KRR_EV_UREAD, site, &left, 1, NULL, 0);
+	krr_put_bytes(KRR_EV_UREAD, site, head, krr_uread_put_head(head, size) - head, NULL, 0);
 }
 
 noinstr void krr_c_uatomic(long ret, u32 seen, u64 b, u64 c, u64 site)
@@ -122,14 +122,30 @@ static noinstr void raise_copy(const struct fault *f, u64 dst, u64 src, u64 n, b
 	ua->si = moves_src ? src + done : src;
 }
 
+/* One event of a read of @n bytes, @done of which others had. Return: bytes that it had. */
+static noinstr unsigned long take_uread(u8 *dst, unsigned long n, unsigned long done, u64 *left,
+					unsigned long site)
+{
+	const struct krr_event *e = krr_take(KRR_EV_UREAD, site);
+	const u8 *p = e->bytes, *end = p + e->bytes_len;
+
+	if (krr_uread_get_head(&p, end, left))
+		krr_diverge("a user read that can't be decoded", KRR_EV_UREAD, site, n,
+			    e->bytes_len);
+	/* only the last one may be of no bytes */
+	if (*left > n || end - p > n - *left - done || (p == end && done != n - *left))
+		krr_diverge("a user read of another length", KRR_EV_UREAD, site, n,
+			    *left + done + (end - p));
+	krr_copy(dst + done, p, end - p);
+	return end - p;
+}
+
 /* Return: 1: raise what is in krr_ua; 0: done, krr_ua.left. */
 noinstr u64 krr_c_uread_replay(u8 *dst, const void *src, unsigned long n, unsigned long d,
 			       unsigned long site)
 {
 	struct krr_ua *ua = this_cpu_ptr(&krr_ua);
-	const struct krr_event *e;
 	unsigned long done = 0;
-	const u8 *p, *end;
 	struct fault f;
 	u64 left;
 
@@ -141,27 +157,36 @@ noinstr u64 krr_c_uread_replay(u8 *dst, const void *src, unsigned long n, unsign
 		ua->left = 0;
 		return 0;
 	}
-	e = krr_take(KRR_EV_UREAD, site);
-	p = e->bytes;
-	end = p + e->bytes_len;
-	krr_varint_get(&p, end, &left);
-	for (;;) {
-		if (left > n || end - p > n - left - done)
-			krr_diverge("a user read of another length", KRR_EV_UREAD, site, n,
-				    left + done + (end - p));
-		krr_copy(dst + done, p, end - p);
-		done += end - p;
-		if (done == n - left)
-			break;
-		if (p == end)
-			krr_diverge("a user read of another length", KRR_EV_UREAD, site, n,
-				    left + done);
-		e = krr_take(KRR_EV_UREAD, site);
-		p = e->bytes;
-		end = p + e->bytes_len;
-	}
+	do
+		done += take_uread(dst, n, done, &left, site);
+	while (done < n - left);
 	ua->left = left;
 	return 0;
+}
+
+/* Write as many bytes as @bytes has, again and again. */
+static noinstr void poke_all(u8 *dst, const u8 bytes[64], unsigned long n)
+{
+	unsigned long part;
+
+	for (; n; dst += part, n -= part) {
+		part = min_t(unsigned long, n, 64);
+		krr_poke(dst, bytes, part);
+	}
+}
+
+/*
+ * What is in user pages is of no consequence, so it may as well be a pattern: then a read
+ * that no hook sees does not get what it got in recording.
+ */
+static noinstr void poke(void *dst, const void *src, unsigned long n)
+{
+	static const u8 poison[64] __aligned(64) = { [0 ... 63] = KRR_POISON };
+
+	if (krr_hdr->host_flags & KRR_HOST_POISON)
+		poke_all(dst, poison, n);
+	else
+		krr_poke(dst, src, n);
 }
 
 noinstr u64 krr_c_uwrite_replay(void *dst, const void *src, unsigned long n, unsigned long d,
@@ -173,7 +198,7 @@ noinstr u64 krr_c_uwrite_replay(void *dst, const void *src, unsigned long n, uns
 		raise_copy(&f, (u64)dst, (u64)src, n, true);
 		return 1;
 	}
-	krr_poke(dst, src, n);
+	poke(dst, src, n);
 	return 0;
 }
 
@@ -182,16 +207,12 @@ noinstr u64 krr_c_uclear_replay(void *dst, const void *src, unsigned long n, uns
 {
 	static const u8 zero[64] __aligned(64);
 	struct fault f;
-	unsigned long part;
 
 	if (take_fault(&f)) {
 		raise_copy(&f, (u64)dst, (u64)src, n, false);
 		return 1;
 	}
-	for (; n; dst += part, n -= part) {
-		part = min_t(unsigned long, n, sizeof(zero));
-		krr_poke(dst, zero, part);
-	}
+	poke_all(dst, zero, n);
 	return 0;
 }
 
@@ -223,7 +244,7 @@ noinstr u64 krr_c_put_replay(u64 value, u64 ptr, u64 unused, u32 size, u64 site)
 		raise(&f)->ax = value;
 		return 1;
 	}
-	krr_poke((void *)ptr, &value, size);
+	poke((void *)ptr, &value, size);
 	this_cpu_ptr(&krr_ua)->ax = value;
 	return 0;
 }

@@ -20,8 +20,10 @@
  * krr_c_trap(); registers that the access does not need are 0.
  */
 #include <linux/linkage.h>
+#include <asm/alternative.h>
 #include <asm/asm.h>
 #include <asm/asm-offsets.h>
+#include <asm/cpufeatures.h>
 #include <asm/errno.h>
 #include <asm/export.h>
 #include <asm/krr.h>
@@ -31,6 +33,9 @@
 #include <asm/unwind_hints.h>
 
 #include "calls.h"
+
+/* as in lib/getuser.S: an address that is only checked speculatively reads nothing */
+#define ASM_BARRIER_NOSPEC ALTERNATIVE "", "lfence", X86_FEATURE_LFENCE_RDTSC
 
 .macro SITE site resume
 	.pushsection .rodata.krr_ua_sites, "a"
@@ -275,6 +280,7 @@ SYM_FUNC_START(krr_get_user_\size)
 	cmpl	$KRR_MODE_REPLAY, PER_CPU_VAR(krr_mode)
 	je	.Lget\size\()_replay
 	ASM_STAC
+	ASM_BARRIER_NOSPEC
 	RESUMED_AT .Lget\size\()_resume
 .Lget\size\():
 	\insn	(%rax), \reg
@@ -310,6 +316,7 @@ SYM_FUNC_START(krr_get_user_\size)
 	RET
 .Lget\size\()_plain:				/* armed, but not in the domain */
 	ASM_STAC
+	ASM_BARRIER_NOSPEC
 .Lget\size\()_plain_site:
 	\insn	(%rax), \reg
 	ASM_CLAC

@@ -190,7 +190,8 @@ enum krr_stop {
 #define KRR_ENTRY_SLOTS		256
 
 /*
- * KRR_EV_UREAD: varint of the bytes *not* copied, then the bytes copied.
+ * KRR_EV_UREAD: varint of the bytes *not* copied, then the bytes copied.  More than
+ * KRR_UREAD_MAX of them are several events, each with the same varint.
  * KRR_EV_UFAULT: varint pos+, varint (number of the faulting instruction in the
  * kernel's table << 16 | error code), varint cr2, varint rcx.
  * KRR_EV_KEEP: varint of the milliseconds before it that are of interest (0: all
@@ -224,9 +225,12 @@ enum krr_state {
 	KRR_ST_PREPARING	= 9,	/* PARKED_START comes next; the guest runs */
 };
 
+#define KRR_POISON	0x5a	/* each byte of the pattern, see KRR_HOST_POISON */
+
 /* hdr.host_flags, written by the host. */
 #define KRR_HOST_EOF	0x1	/* replay: @head will not grow any more */
 #define KRR_HOST_READY	0x2	/* PREPARING: the guest may park */
+#define KRR_HOST_POISON	0x4	/* replay: write a pattern to user memory, not what was written */
 
 /*
  * What a reader of guest memory needs to tell the pages of this kernel apart.

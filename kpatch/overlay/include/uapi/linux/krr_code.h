@@ -75,6 +75,23 @@ KRR_INLINE int krr_varint_get(const uint8_t **p, const uint8_t *end, uint64_t *v
 	return -1;
 }
 
+/*
+ * KRR_EV_UREAD: the bytes of a read that were not copied, then bytes that were.  A read of
+ * more than KRR_UREAD_MAX bytes is several events, and each of them says that number.
+ */
+#define KRR_UREAD_MAX	(KRR_MAX_BYTES / 2)
+
+KRR_INLINE uint8_t *krr_uread_put_head(uint8_t *p, uint64_t left)
+{
+	return krr_varint_put(p, left);
+}
+
+/* Return: 0 with @p behind the number, or -1 if there is none. */
+KRR_INLINE int krr_uread_get_head(const uint8_t **p, const uint8_t *end, uint64_t *left)
+{
+	return krr_varint_get(p, end, left);
+}
+
 /* Does the CPU push an error code for this vector? */
 KRR_INLINE int krr_has_error_code(uint32_t vector)
 {

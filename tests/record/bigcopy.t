@@ -1,0 +1,3 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+exec "$(dirname "$0")/../record-test" bigcopy 2x
