@@ -334,7 +334,9 @@ int krr_start_serializing(void)
  * @reason: why
  *
  * Where a CPU is locked up in the kernel, the others are not parked: it waits for the RR
- * lock, and so does whoever else enters the kernel.  With krr_control_mutex.  Return: 0, or -EINVAL when nothing is recorded.
+ * lock, and so does whoever else enters the kernel.  With krr_control_mutex.
+ *
+ * Return: 0, or -EINVAL when nothing is recorded.
  */
 int krr_stop_recording(enum krr_stop reason)
 {

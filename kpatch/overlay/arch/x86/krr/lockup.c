@@ -98,7 +98,7 @@ static void disarm_again(struct work_struct *work)
 	mutex_unlock(&krr_control_mutex);
 }
 
-/* krr_disarm_later() - krr_arm(false) when no CPU is locked up any more */
+/** krr_disarm_later() - krr_arm(false) when no CPU is locked up any more */
 void krr_disarm_later(void)
 {
 	schedule_delayed_work(&disarm_work, msecs_to_jiffies(DISARM_AGAIN_MS));
