@@ -85,6 +85,17 @@ static size_t count(struct krr_reserve *r)
 	return n;
 }
 
+/* Rest for so long, in steps: krr_reserve_end() waits for one at most. */
+static void rest(struct krr_reserve *r, uint64_t ms)
+{
+	uint64_t slept = 0;
+
+	do {
+		krr_sleep_ms(PERIOD_MS);
+		slept += PERIOD_MS;
+	} while (slept < ms && !__atomic_load_n(&r->quit, __ATOMIC_ACQUIRE));
+}
+
 static void *run(void *arg)
 {
 	struct krr_reserve *r = arg;
@@ -105,7 +116,7 @@ static void *run(void *arg)
 		/* nobody needs any: the host gets them back */
 		while (!want && count(r))
 			free(krr_reserve_take(r));
-		krr_sleep_ms(rest_ms > PERIOD_MS ? (unsigned int)rest_ms : PERIOD_MS);
+		rest(r, rest_ms);
 	}
 	return NULL;
 }

@@ -16,6 +16,7 @@
 
 #define ANSWER_MS	60000u
 #define PAUSE_MS	3000		/* a snapshot takes less */
+#define END_S		60u		/* a VM that was told to end has done so */
 
 static const char vm_usage[] =
 	"usage: krrctl vm start NAME [OPTIONS]     start a VM that stays\n"
@@ -167,11 +168,27 @@ static int request(const char *name, uint32_t type, const char *text)
 	return err == -EINVAL ? KRR_EXIT_FAILED : krr_exit_code(err);
 }
 
+/* QEMU has been told to end: wait for krrd, which ends what is recorded and clears up. */
+static int vm_wait_end(const struct krr_vm *vm)
+{
+	uint64_t until = krr_now_ns() + END_S * 1000000000ull;
+
+	while (!access(vm->dir, F_OK)) {
+		if (krr_now_ns() > until) {
+			krr_err("VM \"%s\" has not ended after %u s: expected its krrd to remove %s",
+				vm->name, END_S, vm->dir);
+			return -ETIMEDOUT;
+		}
+		krr_sleep_ms(10);
+	}
+	return 0;
+}
+
 static int vm_stop(const char *name)
 {
 	struct krr_qmp *qmp = NULL;
 	struct krr_vm vm;
-	int err, i;
+	int err;
 
 	err = krr_vm_open(name, &vm);
 	if (!err)
@@ -179,9 +196,9 @@ static int vm_stop(const char *name)
 	if (!err)
 		err = krr_qmp_call(qmp, "quit", NULL, NULL);
 	krr_qmp_close(qmp);
-	for (i = 0; !err && i < 500 && !access(vm.dir, F_OK); i++)
-		krr_sleep_ms(10);
-	if (err && err != -ENOENT)
+	if (!err)
+		err = vm_wait_end(&vm);
+	else if (err != -ENOENT)
 		krr_err("cannot stop VM \"%s\": %s", name, strerror(-err));
 	krr_vm_free(&vm);
 	return krr_exit_code(err);
