@@ -6,7 +6,12 @@
  * an NMI handler.  NMIs are outside the domain.  But while this CPU owns the RR lock,
  * each other one is in user mode, idle, or waits for the lock at a place where it
  * handed it over.  So this CPU prints all stacks itself, and a replay prints the same.
+ *
+ * To print is to hand the lock over now and then, and the other CPU goes on meanwhile.  In
+ * user mode, its next entry writes to its stack without the lock.  So all that is to be
+ * said of a CPU is noted with interrupts disabled, and printed after that.
  */
+#include <linux/irqflags.h>
 #include <linux/kallsyms.h>
 #include <linux/kernel.h>
 #include <linux/krr.h>
@@ -15,6 +20,7 @@
 #include <linux/sched/debug.h>
 #include <linux/smp.h>
 #include <linux/stacktrace.h>
+#include <linux/string.h>
 #include <asm/krr-backtrace.h>
 #include <asm/ptrace.h>
 #include <asm/text-patching.h>
@@ -22,10 +28,24 @@
 #include "krr.h"
 
 #define SAVED_WORDS	1	/* at most, between the stack pointer and the return address */
+#define MOST_LINES	48
 
-static bool backtrace_line(void *unused, unsigned long addr)
+/* What a CPU does. */
+struct backtrace {
+	bool outside, idle;
+	pid_t pid;
+	char comm[TASK_COMM_LEN];
+	unsigned int lines;	/* 0: its stack cannot be unwound */
+	unsigned long addr[MOST_LINES];
+};
+
+static bool backtrace_add(void *arg, unsigned long addr)
 {
-	pr_warn(" %pB\n", (void *)addr);
+	struct backtrace *t = arg;
+
+	if (t->lines == MOST_LINES)
+		return false;
+	t->addr[t->lines++] = addr;
 	return true;
 }
 
@@ -57,30 +77,49 @@ static bool backtrace_find_start(int cpu, struct pt_regs *regs)
 	return false;
 }
 
-static void backtrace_waiting(int cpu, struct task_struct *task)
+static void backtrace_note(int cpu, struct backtrace *t)
 {
+	struct task_struct *task;
 	struct pt_regs regs;
+	unsigned long flags;
+
+	local_irq_save(flags);
+	task = per_cpu(current_task, cpu);
+	t->outside = krr_g->cpu[cpu].outside;
+	t->idle = is_idle_task(task);
+	t->pid = task_pid_nr(task);
+	memcpy(t->comm, task->comm, sizeof(t->comm));
+	t->lines = 0;
+	if (!t->outside && backtrace_find_start(cpu, &regs))
+		arch_stack_walk(backtrace_add, t, task, &regs);
+	local_irq_restore(flags);
+}
+
+static void backtrace_print_stack(int cpu, const struct backtrace *t)
+{
+	unsigned int i;
 
 	pr_warn("NMI backtrace for cpu %d\n", cpu);
-	pr_warn("CPU: %d PID: %d Comm: %s, waiting\n", cpu, task_pid_nr(task), task->comm);
+	pr_warn("CPU: %d PID: %d Comm: %s, waiting\n", cpu, t->pid, t->comm);
 	pr_warn("Call Trace:\n");
-	if (backtrace_find_start(cpu, &regs))
-		arch_stack_walk(backtrace_line, NULL, task, &regs);
-	else
+	for (i = 0; i < t->lines; i++)
+		pr_warn(" %pB\n", (void *)t->addr[i]);
+	if (!t->lines)
 		pr_warn(" (unknown)\n");
 }
 
 static void backtrace_other(int cpu)
 {
-	struct task_struct *task = per_cpu(current_task, cpu);
+	struct backtrace t;
 
-	if (!krr_g->cpu[cpu].outside)
-		backtrace_waiting(cpu, task);
-	else if (is_idle_task(task))
+	backtrace_note(cpu, &t);
+	if (!t.outside)
+		backtrace_print_stack(cpu, &t);
+	else if (t.idle)
 		pr_warn("NMI backtrace for cpu %d skipped: idling\n", cpu);
 	else
 		pr_warn("NMI backtrace for cpu %d skipped: PID: %d Comm: %s in user mode\n", cpu,
-			task_pid_nr(task), task->comm);
+			t.pid, t.comm);
 }
 
 static void backtrace_self(void)
