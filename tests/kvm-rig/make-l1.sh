@@ -16,9 +16,9 @@ die() { echo "make-l1: $*" >&2; exit 1; }
 out=$1
 here=$(cd "$(dirname "$0")" && pwd)
 suite=bookworm
-# beside kernel and QEMU: the libraries of krrctl, and what tests/soak uses
+# beside kernel and QEMU: the libraries of krrctl, and what tests/soak and host.t use
 packages="linux-image-amd64 qemu-system-x86 busybox-static mount kmod e2fsprogs perl procps \
-libzstd1 libxxhash0 libjansson4 libelf1 libbpf1 libcap2 zlib1g"
+libzstd1 libxxhash0 libjansson4 libelf1 libbpf1 libcap2 zlib1g gdb"
 size=2G
 # which no machine of the rig has, or nobody looks at
 no_modules="drivers/gpu drivers/media drivers/net drivers/scsi drivers/infiniband drivers/usb \
