@@ -258,6 +258,16 @@ SYM_INNER_LABEL(krr_window_ip, SYM_L_GLOBAL)
 	RET
 SYM_FUNC_END(krr_do_window)
 
+/* After a wait for the lock: if the recording has ended meanwhile, IF is what vIF was. */
+.macro STI_IF_ENDED
+	cmpl	$KRR_MODE_OFF, PER_CPU_VAR(krr_mode)
+	jne	.Lno_sti\@
+	cmpq	$0, PER_CPU_VAR(krr_vif)
+	je	.Lno_sti\@
+	sti
+.Lno_sti\@:
+.endm
+
 /* cpu_relax() */
 SYM_FUNC_START(krr_cpu_relax)
 	cmpl	$KRR_MODE_OFF, PER_CPU_VAR(krr_mode)
@@ -271,11 +281,7 @@ SYM_FUNC_START(krr_cpu_relax)
 	incq	PER_CPU_VAR(krr_pos)
 	CALL_KEEP krr_c_relax
 	popq	%rax
-	cmpl	$KRR_MODE_OFF, PER_CPU_VAR(krr_mode)
-	jne	2f
-	cmpq	$0, PER_CPU_VAR(krr_vif)
-	je	2f
-	sti				/* recording ended while we waited */
+	STI_IF_ENDED
 2:	RET
 SYM_FUNC_END(krr_cpu_relax)
 EXPORT_SYMBOL_GPL(krr_cpu_relax)
@@ -284,12 +290,8 @@ EXPORT_SYMBOL_GPL(krr_cpu_relax)
 SYM_FUNC_START(krr_delay)
 	movq	$krr_c_delay, %rax
 	call	krr_thunk
-	cmpl	$KRR_MODE_OFF, PER_CPU_VAR(krr_mode)
-	jne	1f
-	cmpq	$0, PER_CPU_VAR(krr_vif)
-	je	1f
-	sti				/* recording ended while we waited */
-1:	RET
+	STI_IF_ENDED
+	RET
 SYM_FUNC_END(krr_delay)
 
 /*

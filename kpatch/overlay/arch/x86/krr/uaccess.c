@@ -15,7 +15,6 @@
 
 #include "krr.h"
 
-
 DEFINE_PER_CPU(struct krr_ua, krr_ua);
 
 /* --- recording ---------------------------------------------------------------- */
