@@ -603,7 +603,7 @@ int krr_tracker_follow_some(struct krr_tracker *t, const struct krr_ram *ram,
 	*changed = p.changed;
 	/* nobody knows what the file holds: no page will be taken for unchanged */
 	for (i = from; p.err && i < to; i++)
-		if (written[i / 64] >> (i & 63) & 1)
+		if (is_written(&p, i))
 			t->hash[i] = UNKNOWN;
 	return p.err;
 }
